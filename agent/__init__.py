@@ -1,0 +1,1 @@
+"""The device: samples itself, proves work, queues what it made.  Start at ``service``."""

@@ -1,0 +1,1 @@
+"""Recompute an epoch from its published bundle.  Start at ``replay``."""

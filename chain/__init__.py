@@ -1,0 +1,1 @@
+"""The EVM: artifacts, client, poster, development chain.  Start at ``poster``."""

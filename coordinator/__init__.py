@@ -1,0 +1,1 @@
+"""The operator: hears, verifies, closes epochs, publishes.  Start at ``service``."""

@@ -1,0 +1,1 @@
+"""The work itself; ``reference`` states its meaning in NumPy, ``scalar`` its steps."""

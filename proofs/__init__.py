@@ -1,0 +1,1 @@
+"""Pure decisions, no I/O: what counts as proof, and what it is worth."""

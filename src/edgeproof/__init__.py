@@ -1,0 +1,15 @@
+"""edgeproof: edge devices earn by proving they did the work they were asked to do.
+
+Read the packages in the order the data travels:
+
+1. ``kernels``      the work itself: Keccak, integer matrix products, on CPU and GPU
+2. ``proofs``       pure decisions: challenge, commitment, opening, verdict, scores
+3. ``telemetry``    the messages that cross the wire, and the broker they cross
+4. ``agent``        a device samples itself, proves work, and queues what it made
+5. ``coordinator``  hears devices, keeps what arrived on time, closes epochs
+6. ``audit``        recomputes an epoch from its published bundle; the close is this code
+7. ``chain``        posts each root once, mints exactly its increase, pays claims
+8. ``simulator``    a network on one machine, cheaters included: ``edgeproof demo``
+
+The specification that all of them follow is docs/protocol.md.
+"""
