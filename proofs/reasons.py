@@ -1,0 +1,97 @@
+"""The one table of reason codes: why something was refused, void, or unpaid.
+
+The same number stands in acknowledgements, bundles and logs, the same name in the
+API, the explorer and ``edgeproof agent why``.  A code never changes its meaning.
+"""
+
+from enum import IntEnum
+
+
+class Reason(IntEnum):
+    """Code 0 is the absence of a reason.  ``text`` explains a code to a person."""
+
+    NONE = 0
+
+    # 1-29: a message was refused
+    MALFORMED = 1
+    TOO_LARGE = 2
+    NOT_CANONICAL = 3
+    BAD_SIGNATURE = 4
+    WRONG_SIGNER = 5
+    WRONG_TOPIC = 6
+    NOT_ENROLLED = 7
+    LATE = 8
+    WRONG_BEACON = 9
+    STALE_NONCE = 10
+    UNKNOWN_ROUND = 11
+    CONTRADICTION = 12
+    OUT_OF_RANGE = 13
+    QUOTA = 14
+
+    # 30-59: a proof failed
+    NO_COMMITMENT = 30
+    NO_OPENING = 31
+    BROKEN_CHAIN = 32
+    TOO_MUCH_WORK = 33
+    WRONG_SIZE = 34
+    BAD_OPENING = 35
+    BAD_PATH = 36
+    WRONG_TILE = 37
+    WRONG_DIFFICULTY = 38
+    BAD_NONCE = 39
+    NONCE_ORDER = 40
+
+    # 60-89: a reward or weight is zero
+    NO_ROUND_YET = 60
+    NO_UPTIME = 61
+    BUCKET_NOT_MEASURED = 62
+    BELOW_STAKE = 63
+    SHARE_BELOW_ONE_UNIT = 64
+    NOTHING_PROVEN = 65
+
+    # 90-99: the network's fault, never the device's
+    PHASE_VOID = 90
+    SLOT_VOID = 91
+
+    @property
+    def text(self) -> str:
+        """One line for a person: what happened."""
+        return _TEXT[self]
+
+
+_TEXT: dict[Reason, str] = {
+    Reason.NONE: "",
+    Reason.MALFORMED: "the bytes are not the message that the topic calls for",
+    Reason.TOO_LARGE: "the message is larger than its kind allows",
+    Reason.NOT_CANONICAL: "the message is not in its one canonical encoding",
+    Reason.BAD_SIGNATURE: "no key recovers from the signature",
+    Reason.WRONG_SIGNER: "the signer is not the subject of the message",
+    Reason.WRONG_TOPIC: "the message came on another device's topic",
+    Reason.NOT_ENROLLED: "the device is not enrolled in this epoch",
+    Reason.LATE: "the message arrived after its deadline",
+    Reason.WRONG_BEACON: "the heartbeat does not carry its slot's beacon value",
+    Reason.STALE_NONCE: "the enrolment's nonce does not exceed the last one",
+    Reason.UNKNOWN_ROUND: "no round was opened at that slot",
+    Reason.CONTRADICTION: "two different messages carry one sequence number",
+    Reason.OUT_OF_RANGE: "a field is outside its range",
+    Reason.QUOTA: "the device sent more messages than a slot admits",
+    Reason.NO_COMMITMENT: "nothing was committed by the end of the phase",
+    Reason.NO_OPENING: "the drawn openings did not arrive by their deadline",
+    Reason.BROKEN_CHAIN: "a commitment does not name its predecessor",
+    Reason.TOO_MUCH_WORK: "more work items than a phase may hold",
+    Reason.WRONG_SIZE: "the matrix size is not an allowed one, or it changed",
+    Reason.BAD_OPENING: "the opening does not answer the draw",
+    Reason.BAD_PATH: "an opened digest is not under its committed root",
+    Reason.WRONG_TILE: "an opened tile is not the product of its rows",
+    Reason.WRONG_DIFFICULTY: "the target is not the one the last figure sets",
+    Reason.BAD_NONCE: "a nonce does not meet the target",
+    Reason.NONCE_ORDER: "nonces are not strictly increasing",
+    Reason.NO_ROUND_YET: "no round has been proven yet",
+    Reason.NO_UPTIME: "no slot was both claimed by a seal and heard on time",
+    Reason.BUCKET_NOT_MEASURED: "this network does not measure this bucket yet",
+    Reason.BELOW_STAKE: "the stake is below the network's minimum",
+    Reason.SHARE_BELOW_ONE_UNIT: "the share is less than one unit of the token",
+    Reason.NOTHING_PROVEN: "no slot had a proven figure on both sides",
+    Reason.PHASE_VOID: "the network published this phase late or not at all",
+    Reason.SLOT_VOID: "the network published no beacon or intake root",
+}
