@@ -1,0 +1,38 @@
+"""What a card's slots are worth, from the figures of the rounds around them."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+
+def figure(work: int, phase_ms: int) -> int:
+    """Return the proven rate: work per second, the same divisor for everyone."""
+    return work * 1000 // phase_ms
+
+
+def slot_figure(slot: int, opened: Sequence[int], figures: Sequence[int]) -> int:
+    """Return the figure that ``slot`` earns: the lower of the rounds around it.
+
+    ``opened`` are the slots of the rounds that were not void, ascending; ``figures``
+    this card's figure in each, 0 where it failed or was absent.  A round's own slot
+    belongs to the interval before it.  Before the first round nothing is proven; after
+    the last decided one, its figure stands.
+    """
+    after = bisect_left(opened, slot)
+    if after == 0:
+        return 0
+    before = figures[after - 1]
+    return min(before, figures[after]) if after < len(opened) else before
+
+
+def weight(
+    accepted: int, first_slot: int, opened: Sequence[int], figures: Sequence[int]
+) -> int:
+    """Return the sum over the accepted slots of what each earns.
+
+    Bit i of ``accepted`` is slot ``first_slot + i``.
+    """
+    return sum(
+        slot_figure(first_slot + i, opened, figures)
+        for i in range(accepted.bit_length())
+        if accepted >> i & 1
+    )
