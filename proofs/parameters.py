@@ -130,7 +130,7 @@ class Parameters:
 
     @property
     def decided_after(self) -> int:
-        """Slots from a round's slot until its last opening is due, if nothing is late."""
+        """Slots from a round's slot to its last opening deadline, if all is on time."""
         last_commit = (self.round_ms + self.commit_grace_ms - 1) // self.slot_ms
         return last_commit + DRAW_SLOTS + self.opening_slots
 
