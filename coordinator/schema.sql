@@ -1,0 +1,131 @@
+-- The coordinator's memory.  Slots are absolute; addresses and digests raw bytes;
+-- amounts, weights and figures decimal text, since they can exceed 64 bits.
+
+create table if not exists enrolment (          -- every enrolment ever accepted
+    device blob not null,
+    nonce  integer not null,
+    owner  blob not null,
+    epoch  integer not null,                    -- first epoch that it counts for
+    raw    blob not null,                       -- the signed message
+    primary key (device, nonce)
+) strict;
+
+create table if not exists slot (               -- what the coordinator published
+    slot    integer primary key,
+    beacon  blob not null,
+    entropy blob not null,
+    heard   blob,                               -- bitmap over the epoch's roster
+    root    blob                                -- signed IntakeRoot; null: none, void
+) strict;
+
+create table if not exists phase (              -- phase values as published
+    round integer not null,
+    phase integer not null,
+    value blob not null,
+    primary key (round, phase)
+) strict;
+
+create table if not exists beat (               -- heard on time; bitmap after the slot
+    slot   integer not null,
+    device blob not null,
+    primary key (slot, device)
+) strict;
+
+create table if not exists message (            -- device-signed, as they arrived
+    digest blob primary key,                    -- EIP-712: redelivery is a no-op
+    kind   text not null,                       -- seal, commitment, opening
+    device blob not null,
+    slot   integer not null,                    -- of arrival
+    raw    blob not null
+) strict;
+create index if not exists message_by_slot on message (slot, kind);
+
+create table if not exists telemetry (          -- claimed, shown, never paid
+    device   blob not null,
+    boot     blob not null,
+    sequence integer not null,
+    taken_at integer not null,                  -- Unix milliseconds, device's clock
+    readings text not null,
+    primary key (device, boot, sequence)
+) strict;
+create index if not exists telemetry_by_time on telemetry (device, taken_at);
+
+create table if not exists presence (           -- a hint for the dashboard
+    device    blob primary key,
+    last_slot integer not null default -1,      -- of the last beat on time
+    beats     integer not null default 0,
+    online    integer not null default 0        -- birth and last will
+) strict;
+
+create table if not exists refusal (            -- what was refused, and why
+    slot   integer not null,
+    device text not null,                       -- as the topic names it
+    kind   text not null,
+    reason integer not null,
+    count  integer not null,
+    primary key (slot, device, kind, reason)
+) strict;
+
+create table if not exists proof (              -- verifier's memo: cost paid once
+    proof_case blob primary key,                -- Keccak of all that it depends on
+    reason integer not null,
+    micros integer not null                     -- what the verification cost
+) strict;
+
+create table if not exists verdict (
+    round  integer not null,
+    bucket integer not null,
+    device blob not null,
+    card   integer not null,
+    work   text not null,
+    figure text not null,
+    reason integer not null,
+    primary key (round, bucket, device, card)
+) strict;
+create index if not exists verdict_by_device on verdict (device, round);
+
+create table if not exists epoch (              -- closed epochs
+    epoch            integer primary key,
+    countable        integer not null,          -- slots that count for anybody
+    budget           text not null,
+    unallocated      text not null,
+    root             blob not null,
+    cumulative_total text not null,
+    data_hash        blob not null,
+    carried          text not null              -- JSON: state for the next epoch
+) strict;
+
+create table if not exists attendance (
+    epoch    integer not null,
+    device   blob not null,
+    owner    blob not null,
+    slots    blob not null,                     -- bitmap of accepted slots
+    accepted integer not null,
+    primary key (epoch, device)
+) strict;
+
+create table if not exists payout (
+    epoch  integer not null,
+    device blob not null,
+    bucket integer not null,
+    owner  blob not null,
+    weight text not null,
+    reward text not null,
+    reason integer not null,
+    primary key (epoch, device, bucket)
+) strict;
+create index if not exists payout_by_device on payout (device, epoch);
+
+create table if not exists balance (
+    epoch    integer not null,
+    owner    blob not null,
+    previous text not null,
+    current  text not null,
+    primary key (epoch, owner)
+) strict;
+
+create table if not exists posting (            -- what became of an epoch's root
+    epoch       integer primary key,
+    state       text not null,                  -- nothing, waiting, posted, finalised
+    transaction_hash text not null default ''
+) strict;

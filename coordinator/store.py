@@ -1,0 +1,127 @@
+"""What the coordinator must be able to remember.
+
+``tests/coordinator/test_store.py`` is the contract of every implementation.  What the
+explorer asks is another seam, ``coordinator.reading``.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from edgeproof.audit.model import Carried, Enrolment, EpochRecord, Outcome, Verdict
+from edgeproof.proofs.reasons import Reason
+from edgeproof.telemetry.description import Description
+from edgeproof.telemetry.message import Signed
+from edgeproof.telemetry.messages import Beacon, Entropy, Phase, Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A device-signed message that counts: ``kind`` as in its topic."""
+
+    digest: bytes
+    kind: str
+    device: bytes
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A message that does not count: its topic's device and kind, and why."""
+
+    device: str
+    kind: str
+    reason: Reason
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one turn of the intake decided, all of one arrival ``slot``.
+
+    ``beats``: (slot, device) heard on time.  ``online``: last status by device.
+    """
+
+    slot: int
+    enrolments: list[Enrolment] = field(default_factory=list)
+    beats: list[tuple[int, bytes]] = field(default_factory=list)
+    messages: list[Kept] = field(default_factory=list)
+    telemetry: list[Telemetry] = field(default_factory=list)
+    online: dict[bytes, bool] = field(default_factory=dict)
+    refused: list[Refused] = field(default_factory=list)
+
+
+class Store(Protocol):
+    """Every method that writes is one transaction, on disk when it returns.
+
+    Each is idempotent: doing it twice, in any order with others, leaves the same.
+    """
+
+    def add(self, batch: Batch) -> None:
+        """Keep a batch; what is known already stays as it was."""
+        ...
+
+    def open_slot(
+        self, slot: int, beacon: Signed[Beacon], entropy: Signed[Entropy]
+    ) -> None:
+        """Keep what is about to be published for ``slot``."""
+        ...
+
+    def open_phase(self, phase: Phase) -> None:
+        """Keep a phase value that is about to be published."""
+        ...
+
+    def heard(self, slot: int) -> set[bytes]:
+        """Return the devices heard on time in ``slot``."""
+        ...
+
+    def arrivals(self, slot: int) -> list[Kept]:
+        """Return the device-signed messages that arrived in ``slot``, by digest."""
+        ...
+
+    def seal_slot(self, slot: int, heard: bytes, root: bytes) -> None:
+        """Keep the bitmap and the signed intake root of ``slot``; forget its beats."""
+        ...
+
+    def last_slots(self) -> tuple[int, int]:
+        """Return the last slot opened and the last one sealed, -1 where none was."""
+        ...
+
+    def enrolments(self) -> list[Enrolment]:
+        """Return every enrolment, by device and nonce."""
+        ...
+
+    def record(self, description: Description, epoch: int, until: int) -> EpochRecord:
+        """Return the inputs of ``epoch`` from its first slot to before ``until``."""
+        ...
+
+    def proofs(self, cases: Sequence[bytes]) -> dict[bytes, Reason]:
+        """Return the verdicts that are known of these proof cases."""
+        ...
+
+    def keep_proofs(self, verdicts: Mapping[bytes, tuple[Reason, int]]) -> None:
+        """Remember verdicts with what each cost in microseconds."""
+        ...
+
+    def keep_verdicts(self, verdicts: Iterable[Verdict]) -> None:
+        """Remember what each card's work in a round was found to be worth."""
+        ...
+
+    def close_epoch(self, epoch: int, outcome: Outcome, data_hash: bytes) -> None:
+        """Keep an epoch's result."""
+        ...
+
+    def last_epoch(self) -> int:
+        """Return the last closed epoch, -1 before the first."""
+        ...
+
+    def carried(self, epoch: int) -> Carried:
+        """Return the state that ``epoch`` starts from: that of the last one closed."""
+        ...
+
+    def postings(self) -> dict[int, tuple[str, str]]:
+        """Return state and transaction hash of every closed epoch's root."""
+        ...
+
+    def keep_posting(self, epoch: int, state: str, transaction: str) -> None:
+        """Remember what became of an epoch's root."""
+        ...
