@@ -1,0 +1,119 @@
+"""The cards of this machine: what a device proves its work with.
+
+Now the one CPU card; each CUDA device will be another ``Card``.
+"""
+
+import contextlib
+import platform
+import time
+from pathlib import Path
+from typing import Protocol
+
+from edgeproof.errors import EdgeproofError
+from edgeproof.kernels import nonces, products, selfcheck
+from edgeproof.kernels.products import Product, Workspace
+from edgeproof.kernels.scalar import Words
+from edgeproof.kernels.shapes import MAX_PRODUCTS, SIZES
+
+SEVERAL = 4
+"""A size must let at least so many products fit a phase: the last one is cut off."""
+
+
+class Card(Protocol):
+    """One thing that computes; its results are the reference's, bit for bit."""
+
+    @property
+    def index(self) -> int:
+        """The number that the card's seeds are derived with."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What the card calls itself; shown, never paid."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """``cpu`` or ``cuda``."""
+        ...
+
+    def warm(self) -> None:
+        """Compile and check every kernel; raise ``EdgeproofError`` if one is wrong."""
+        ...
+
+    def product(self, seed: bytes, n: int) -> Product:
+        """Compute the n by n product of a 32-byte seed."""
+        ...
+
+    def search(self, seed: bytes, difficulty: int, start: int, count: int) -> Words:
+        """Return the nonces in [start, start + count) meeting the target, in order."""
+        ...
+
+    def preferred_size(self, phase_seconds: float) -> int:
+        """Measure, and return the size that proves most within a phase."""
+        ...
+
+
+class CpuCard:
+    """All cores that the process may use, as one card."""
+
+    kind = "cpu"
+
+    def __init__(self, index: int = 0) -> None:
+        self.index = index
+        self.name = _cpu_name()
+        self._space: Workspace | None = None
+
+    def warm(self) -> None:
+        """Compile and check every kernel; raise ``EdgeproofError`` if one is wrong."""
+        selfcheck.warm()
+
+    def product(self, seed: bytes, n: int) -> Product:
+        """Compute the n by n product; keeps 4 n^2 bytes for the next one."""
+        if self._space is None or self._space.n != n:
+            self._space = None  # never hold two
+            self._space = Workspace(n)
+        return products.product(seed, self._space)
+
+    def search(self, seed: bytes, difficulty: int, start: int, count: int) -> Words:
+        """Return the nonces in [start, start + count) meeting the target, in order."""
+        return nonces.search(seed, difficulty, start, count)
+
+    def preferred_size(self, phase_seconds: float) -> int:
+        """Measure sizes upwards, and return the one that proves most within a phase.
+
+        Counts whole products only.  Stops before a size of which ``SEVERAL`` would
+        not fit, and takes about half a phase in all.  The smallest size is always
+        allowed.
+        """
+        best, most = SIZES[0], 0
+        for n in SIZES:
+            try:
+                self.product(bytes(32), n)  # the first one pays for fresh memory
+            except EdgeproofError:
+                break
+            started = time.perf_counter()
+            self.product(bytes(32), n)
+            seconds = time.perf_counter() - started
+            fitting = int(phase_seconds / seconds)
+            if fitting < SEVERAL:
+                break
+            work = min(fitting, MAX_PRODUCTS) * n**3
+            if work > most:
+                best, most = n, work
+            if phase_seconds < SEVERAL * 7 * seconds:  # twice the size: about 8 times
+                break
+        return best
+
+
+def cards() -> list[Card]:
+    """Return the machine's cards, at least one, in the order of their index."""
+    return [CpuCard()]
+
+
+def _cpu_name() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine() or "CPU"

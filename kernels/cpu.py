@@ -1,0 +1,180 @@
+"""The kernels for a CPU: Keccak four states at a time, and what surrounds BLAS.
+
+All of them run on one thread without the GIL, and none allocates more than a few
+hundred bytes; whoever calls them brings the arrays and shares out the rows.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeproof.kernels import scalar
+from edgeproof.kernels.compiler import compiled, inlined
+from edgeproof.kernels.scalar import Words
+from edgeproof.kernels.shapes import TILE
+
+Floats = NDArray[np.float32]
+"""Integers that fp32 holds exactly: matrix entries and their sums up to 2^24."""
+
+LANES = 4
+"""States per permutation: as many 64-bit words as an AVX2 register holds."""
+
+ROUND_CONSTANTS = scalar.ROUND_CONSTANTS  # Numba freezes a global into the kernel
+PAIRS = TILE // 2
+
+after_prefix = inlined(scalar.after_prefix)
+cell = inlined(scalar.cell)
+entry = inlined(scalar.entry)
+keccak_round = inlined(scalar.keccak_round)
+mix64 = inlined(scalar.mix64)
+stream_state = inlined(scalar.stream_state)
+swap64 = inlined(scalar.swap64)
+
+
+@compiled
+def permute(states: Words) -> None:
+    """Apply Keccak-f[1600] in place to four states; word i of state k at 4 i + k."""
+    for number in range(24):
+        constant = ROUND_CONSTANTS[number]
+        for lane in range(4):
+            keccak_round(states, lane, 4, constant)
+
+
+@compiled
+def hash_nonces(states: Words, seed: Words, nonces: Words) -> None:
+    """Hash seed and nonce, 40 bytes, for four nonces; digests start at lane 0.
+
+    ``seed`` is (4,) little-endian words of the seed's bytes, ``states`` (100,).
+    """
+    states[:] = np.uint64(0)
+    for lane in range(4):
+        for word in range(4):
+            states[word * 4 + lane] = seed[word]
+        states[16 + lane] = swap64(nonces[lane])
+        states[20 + lane] = np.uint64(0x01)
+        states[64 + lane] = np.uint64(0x8000000000000000)
+    permute(states)
+
+
+@compiled
+def search(
+    seed: Words, limit: np.uint64, start: np.uint64, count: int, found: Words
+) -> int:
+    """Write the nonces whose digest's first word is at most ``limit``; say how many.
+
+    Searches [start, start + count) in order, and stops early when ``found`` is full.
+    """
+    states = np.zeros(100, dtype=np.uint64)
+    nonces = np.zeros(4, dtype=np.uint64)
+    hits = 0
+    for base in range(0, count, 4):
+        for lane in range(4):
+            nonces[lane] = start + np.uint64(base + lane)
+        hash_nonces(states, seed, nonces)
+        for lane in range(min(4, count - base)):
+            if swap64(states[lane]) <= limit:
+                if hits == found.size:
+                    return hits
+                found[hits] = nonces[lane]
+                hits += 1
+    return hits
+
+
+@compiled
+def meet(seed: Words, limit: np.uint64, nonces: Words) -> bool:
+    """Tell whether the digest's first word is at most ``limit`` for every nonce."""
+    states = np.zeros(100, dtype=np.uint64)
+    four = np.zeros(4, dtype=np.uint64)
+    for base in range(0, nonces.size, 4):
+        here = min(4, nonces.size - base)
+        for lane in range(here):
+            four[lane] = nonces[base + lane]
+        hash_nonces(states, seed, four)
+        for lane in range(here):
+            if swap64(states[lane]) > limit:
+                return False
+    return True
+
+
+@compiled
+def hash_leaves(leaves: Words, nodes: Words) -> None:
+    """Write the hashes of (m, 2) digests, prefix 0x00, to the (m, 4) ``nodes``."""
+    states = np.zeros(100, dtype=np.uint64)
+    count = leaves.shape[0]
+    for base in range(0, count, 4):
+        here = min(4, count - base)
+        states[:] = np.uint64(0)
+        for lane in range(here):
+            first = swap64(leaves[base + lane, 0])
+            second = swap64(leaves[base + lane, 1])
+            states[lane] = after_prefix(np.uint64(0), first)
+            states[4 + lane] = after_prefix(first, second)
+            states[8 + lane] = after_prefix(second, np.uint64(0x01))
+            states[64 + lane] = np.uint64(0x8000000000000000)
+        permute(states)
+        for lane in range(here):
+            for word in range(4):
+                nodes[base + lane, word] = states[word * 4 + lane]
+
+
+@compiled
+def hash_pairs(below: Words, above: Words) -> None:
+    """Write the hashes of each two of (m, 4) nodes, prefix 0x01; a lone last moves up.
+
+    Nodes are little-endian words of their bytes, as in Keccak's state.
+    """
+    states = np.zeros(100, dtype=np.uint64)
+    pairs = below.shape[0] // 2
+    for base in range(0, pairs, 4):
+        here = min(4, pairs - base)
+        states[:] = np.uint64(0)
+        for lane in range(here):
+            before = np.uint64(0x0100000000000000)  # its top byte is the prefix
+            for word in range(8):
+                node = below[2 * (base + lane) + word // 4, word % 4]
+                states[word * 4 + lane] = after_prefix(before, node)
+                before = node
+            states[32 + lane] = after_prefix(before, np.uint64(0x01))
+            states[64 + lane] = np.uint64(0x8000000000000000)
+        permute(states)
+        for lane in range(here):
+            for word in range(4):
+                above[base + lane, word] = states[word * 4 + lane]
+    if below.shape[0] % 2:
+        above[pairs] = below[2 * pairs]
+
+
+@compiled
+def expand(key: np.uint64, n: int, first: int, out: Floats) -> None:
+    """Write rows ``first`` and on of the n by n matrix of ``key`` to (rows, n)."""
+    for row in range(out.shape[0]):
+        outputs = np.uint64(first + row) * np.uint64(n // 8)
+        for number in range(n // 8):
+            word = mix64(stream_state(key, outputs + np.uint64(number)))
+            for place in range(8):
+                value = np.int32(entry(word, np.uint64(place))) - np.int32(32)
+                out[row, 8 * number + place] = np.float32(value)
+
+
+@compiled
+def digest(key: np.uint64, values: Floats, row: int, column: int, sums: Words) -> None:
+    """Write the digests of the tiles of (64 a, 64 b) ``values``, to (a * b, 2).
+
+    ``row`` and ``column`` are where ``values`` stands in the whole product.
+    """
+    across = values.shape[1] // TILE
+    sums[:] = np.uint64(0)
+    for line in range(values.shape[0]):
+        i = np.uint64(row + line)
+        for block in range(across):
+            even = np.uint64(0)
+            odd = np.uint64(0)
+            for pair in range(PAIRS):
+                at = block * TILE + 2 * pair
+                j = np.uint64(column + at)
+                left = np.uint64(np.uint32(np.int32(values[line, at])))
+                right = np.uint64(np.uint32(np.int32(values[line, at + 1])))
+                even += mix64(cell(i, j, left) ^ key)
+                odd += mix64(cell(i, j + np.uint64(1), right) ^ key)
+            tile = line // TILE * across + block
+            sums[tile, 0] += even
+            sums[tile, 1] += odd
