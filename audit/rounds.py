@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from edgeproof.audit.model import Arrived, EpochRecord, Verdict
+from edgeproof.kernels.shapes import MAX_PRODUCTS, MAX_SOLUTIONS, SIZES
 from edgeproof.proofs import challenge, matmul, proof_of_work, scores, timetable
 from edgeproof.proofs.parameters import PHASE_BUCKET, Bucket, Parameters, Phase
 from edgeproof.proofs.reasons import Reason
@@ -26,9 +27,6 @@ from edgeproof.telemetry.messages import ZERO, Commitment, Opening
 
 ITEM_BYTES: Mapping[Bucket, int] = {Bucket.COMPUTE: 32, Bucket.HASH: 8}
 """Length of one item of a commitment's payload: a root, a nonce."""
-
-MOST_ITEMS = 4096
-"""Items of one card and phase that can be paid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +87,15 @@ class Schedule:
     last_round: int
 
     @classmethod
-    def of(cls, record: EpochRecord) -> "Schedule":
-        """Return the schedule of a record."""
+    def of(cls, record: EpochRecord, close: int | None = None) -> "Schedule":
+        """Return the schedule of a record, as it stands before the slot ``close``.
+
+        By default that is the close of the epoch.
+        """
         network = record.description.parameters
         return cls(
             network=network,
-            close=timetable.close_of(network, record.epoch),
+            close=timetable.close_of(network, record.epoch) if close is None else close,
             epoch=record.epoch,
             entropies={e.message.slot: e.message.value for e in record.entropies},
             phases={(p.round, p.phase): p.value for p in record.phases},
@@ -208,9 +209,9 @@ class RoundJudge:
             return 0, Reason.MALFORMED
         count = len(items) // width
         if phase.bucket is Bucket.HASH:
-            count = min(count, MOST_ITEMS)
+            count = min(count, MAX_SOLUTIONS)
             items = items[: count * width]
-        elif count > MOST_ITEMS:
+        elif count > MAX_PRODUCTS:
             return 0, Reason.TOO_MUCH_WORK
         # (4) The draw and its opening.
         draw, opening = b"", b""
@@ -258,7 +259,7 @@ class RoundJudge:
         if phase.bucket is Bucket.HASH:
             wanted = self.difficulty(device, card)
             return size, Reason.NONE if sizes == {wanted} else Reason.WRONG_DIFFICULTY
-        allowed = len(sizes) == 1 and size in matmul.SIZES
+        allowed = len(sizes) == 1 and size in SIZES
         return size, Reason.NONE if allowed else Reason.WRONG_SIZE
 
 

@@ -1,0 +1,254 @@
+"""What counts of what arrives: one pure decision per message.
+
+Checks, numbered here and at each.  A message that fails one is refused with the reason
+code beside it, and loses nothing that was good before.
+
+1. The topic is one of a device's (WRONG_TOPIC).
+2. The bytes are within the kind's bound (TOO_LARGE) and are its one encoding
+   (MALFORMED, NOT_CANONICAL, OUT_OF_RANGE).
+3. The subject is the device of the topic (WRONG_TOPIC).
+4. The device is enrolled (NOT_ENROLLED), unless this is its enrolment.
+5. The signers are the subject's (BAD_SIGNATURE, WRONG_SIGNER).
+6. It comes in time and fits what was published (LATE, WRONG_BEACON, UNKNOWN_ROUND,
+   STALE_NONCE, QUOTA).
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from edgeproof.audit.model import Enrolment
+from edgeproof.coordinator.store import Batch, Kept
+from edgeproof.proofs import timetable
+from edgeproof.proofs.parameters import PHASE_BUCKET, Bucket, Phase
+from edgeproof.proofs.reasons import Reason
+from edgeproof.telemetry import signing, topics
+from edgeproof.telemetry.description import Description
+from edgeproof.telemetry.errors import MessageRefused
+from edgeproof.telemetry.hexes import to_hex
+from edgeproof.telemetry.kinds import PAYLOAD_LIMIT
+from edgeproof.telemetry.message import M, Signed, decode_signed
+from edgeproof.telemetry.messages import (
+    Commitment,
+    Enrol,
+    Heartbeat,
+    Opening,
+    Seal,
+    Status,
+    Telemetry,
+)
+
+LARGEST: Mapping[str, int] = {
+    "enrol": 256,
+    "heartbeat": 256,
+    "telemetry": 4352,
+    "seal": 1280,
+    "commitment": PAYLOAD_LIMIT + 512,
+    "opening": PAYLOAD_LIMIT + 512,
+    "status": 64,
+}
+"""Bytes of the largest message of each kind."""
+
+QUOTA = 512
+"""Device-signed messages that one device may send in one slot."""
+
+MOST_CARDS = 64
+"""Cards of one device."""
+
+
+@dataclass(slots=True)
+class View:
+    """What the coordinator knows when it decides.
+
+    ``rosters``: owner by device for each epoch that messages may still speak of.
+    ``beacons``: the value of each recent slot; ``sealed`` the last slot whose intake
+    root is made; ``rounds`` the slots of recent rounds; ``entropies`` the slots with
+    entropy.
+    """
+
+    description: Description
+    rosters: dict[int, Mapping[bytes, bytes]] = field(default_factory=dict)
+    nonces: dict[bytes, int] = field(default_factory=dict)
+    beacons: dict[int, bytes] = field(default_factory=dict)
+    rounds: set[int] = field(default_factory=set)
+    entropies: set[int] = field(default_factory=set)
+    sealed: int = -1
+    sent: Counter[tuple[int, bytes]] = field(default_factory=Counter)
+    """Device-signed messages by (slot, device), for the quota."""
+
+    def enrolled(self, epoch: int, device: bytes) -> bool:
+        """Return whether the device counts in ``epoch``."""
+        return device in self.rosters.get(epoch, {})
+
+
+def admit(view: View, batch: Batch, topic: str, payload: bytes, now: int) -> None:
+    """Add the message to ``batch``, or raise ``MessageRefused``.
+
+    ``now`` is its arrival, Unix milliseconds, and lies in ``batch.slot``.
+    """
+    # (1) The topic.
+    place = topics.parse(topic)
+    if place is None or place.family is not topics.Family.UPLINK:
+        raise MessageRefused(Reason.WRONG_TOPIC, topic[:80])
+    # (2) The bound; the encoding follows in each kind's own function.
+    if len(payload) > LARGEST[place.kind]:
+        detail = f"{len(payload)} bytes, at most {LARGEST[place.kind]}"
+        raise MessageRefused(Reason.TOO_LARGE, detail)
+    _Admission(view, batch, place.device, payload, now).of(place.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class _Admission:
+    view: View
+    batch: Batch
+    device: str
+    payload: bytes
+    now: int
+
+    def of(self, kind: str) -> None:
+        if kind == "enrol":
+            self._enrol()
+        elif kind == "heartbeat":
+            self._heartbeat()
+        elif kind == "telemetry":
+            self._telemetry()
+        elif kind == "seal":
+            self._seal()
+        elif kind == "commitment":
+            self._commitment()
+        elif kind == "opening":
+            self._opening()
+        else:
+            self._status()
+
+    def _subject(self, device: bytes) -> None:
+        # (3) The subject.
+        if to_hex(device) != self.device:
+            raise MessageRefused(Reason.WRONG_TOPIC, f"it is about {to_hex(device)}")
+
+    def _enrolled(self, epoch: int, device: bytes) -> None:
+        # (4) Enrolment.
+        if not self.view.enrolled(epoch, device):
+            raise MessageRefused(Reason.NOT_ENROLLED, f"epoch {epoch}")
+
+    def _known(self, device: bytes) -> None:
+        """Raise unless the device ever enrolled: its words are shown, not paid."""
+        if device not in self.view.nonces:
+            raise MessageRefused(Reason.NOT_ENROLLED)
+
+    def _enrol(self) -> None:
+        signed = decode_signed(Enrol, self.payload)
+        message = signed.message
+        self._subject(message.device)
+        # (5) Both sign.
+        domain = self.view.description.domain
+        signing.check(signed, domain, message.device, message.owner)
+        network = self.view.description.parameters
+        epoch = timetable.epoch_of(network, self.batch.slot) + 1
+        enrolment = Enrolment(signed, max(0, epoch))
+        # (6) The nonce exceeds the last one; the last one again is a redelivery.
+        last = self.view.nonces.get(message.device, -1)
+        if message.nonce < last:
+            raise MessageRefused(
+                Reason.STALE_NONCE, f"{message.nonce}, last was {last}"
+            )
+        if message.nonce > last:
+            self.view.nonces[message.device] = message.nonce
+            self.batch.enrolments.append(enrolment)
+
+    def _heartbeat(self) -> None:
+        message = Heartbeat.decode(self.payload)
+        self._subject(message.device)
+        network = self.view.description.parameters
+        self._enrolled(timetable.epoch_of(network, message.slot), message.device)
+        # (6) Within the slot and its grace, and with the slot's beacon.
+        end = timetable.slot_start(network, message.slot + 1)
+        if self.now >= end + network.beat_grace_ms or message.slot <= self.view.sealed:
+            raise MessageRefused(Reason.LATE, f"slot {message.slot}")
+        if self.view.beacons.get(message.slot) != message.beacon:
+            raise MessageRefused(Reason.WRONG_BEACON, f"slot {message.slot}")
+        self.batch.beats.append((message.slot, message.device))
+
+    def _telemetry(self) -> None:
+        message = Telemetry.decode(self.payload)
+        self._subject(message.device)
+        self._known(message.device)
+        try:
+            readings = json.loads(message.readings)
+        except (ValueError, RecursionError):
+            readings = None
+        if not isinstance(readings, dict):
+            raise MessageRefused(Reason.MALFORMED, "readings are not a JSON object")
+        self.batch.telemetry.append(message)
+
+    def _seal(self) -> None:
+        signed = decode_signed(Seal, self.payload)
+        message = signed.message
+        self._subject(message.device)
+        self._enrolled(message.epoch, message.device)
+        network = self.view.description.parameters
+        digest = self._signed_by_device(signed, message.device)
+        # (6) Before the epoch's close.
+        if self.batch.slot >= timetable.close_of(network, message.epoch):
+            raise MessageRefused(Reason.LATE, f"epoch {message.epoch} is closed")
+        self._keep("seal", message.device, digest)
+
+    def _commitment(self) -> None:
+        signed = decode_signed(Commitment, self.payload)
+        message = signed.message
+        self._subject(message.device)
+        phase = self._round(message.device, message.round, message.card, message.phase)
+        digest = self._signed_by_device(signed, message.device)
+        # (6) Between the start of the phase and its end with grace.
+        network = self.view.description.parameters
+        _, end = timetable.phase_bounds(network, message.round, phase)
+        if self.now >= end + network.commit_grace_ms:
+            late = self.now - end
+            raise MessageRefused(Reason.LATE, f"{late} ms after the phase ended")
+        self._keep("commitment", message.device, digest)
+
+    def _opening(self) -> None:
+        signed = decode_signed(Opening, self.payload)
+        message = signed.message
+        self._subject(message.device)
+        phase = self._round(message.device, message.round, message.card, message.phase)
+        if PHASE_BUCKET[phase] is Bucket.HASH:
+            raise MessageRefused(Reason.OUT_OF_RANGE, "pow has no openings")
+        digest = self._signed_by_device(signed, message.device)
+        # (6) Until the slots after its draw are over.
+        network = self.view.description.parameters
+        entropies = self.view.entropies
+        draw = timetable.draw_slot(network, message.round, phase, entropies)
+        if draw is None:
+            raise MessageRefused(Reason.PHASE_VOID)
+        if self.batch.slot > timetable.opening_deadline(network, draw):
+            raise MessageRefused(Reason.LATE, f"drawn in slot {draw}")
+        self._keep("opening", message.device, digest)
+
+    def _status(self) -> None:
+        message = Status.decode(self.payload)
+        self._subject(message.device)
+        self._known(message.device)
+        self.batch.online[message.device] = bool(message.online)
+
+    def _round(self, device: bytes, opened: int, card: int, phase: int) -> Phase:
+        network = self.view.description.parameters
+        self._enrolled(timetable.epoch_of(network, opened), device)
+        if opened not in self.view.rounds:
+            raise MessageRefused(Reason.UNKNOWN_ROUND, f"slot {opened}")
+        if phase not in PHASE_BUCKET or card >= MOST_CARDS:
+            raise MessageRefused(Reason.OUT_OF_RANGE, f"card {card}, phase {phase}")
+        return Phase(phase)
+
+    def _signed_by_device(self, signed: Signed[M], device: bytes) -> bytes:
+        # (5) The device signs.
+        return signing.check(signed, self.view.description.domain, device)
+
+    def _keep(self, kind: str, device: bytes, digest: bytes) -> None:
+        # (6) The quota bounds what one device makes everybody keep.
+        key = (self.batch.slot, device)
+        if self.view.sent[key] >= QUOTA:
+            raise MessageRefused(Reason.QUOTA, f"{QUOTA} messages in a slot")
+        self.view.sent[key] += 1
+        self.batch.messages.append(Kept(digest, kind, device, self.payload))
