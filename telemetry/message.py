@@ -1,5 +1,6 @@
 """What every message has: checked fields, one encoding, one EIP-712 hash."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar, get_type_hints
@@ -14,6 +15,7 @@ from edgeproof.telemetry.errors import MessageRefused
 from edgeproof.telemetry.kinds import Kind
 
 M = TypeVar("M", bound="Message")
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 TAG = Kind("uint8")
 
@@ -79,21 +81,26 @@ def decode_signed(cls: type[M], raw: bytes) -> Signed[M]:
     return Signed(message, signatures)
 
 
-@cache
+def _once(function: Function) -> Function:
+    """Compute once per class: ``cache``, which mypy thinks can't take a class."""
+    return cache(function)  # type: ignore[return-value] # it has the same signature
+
+
+@_once
 def kinds_of(cls: type[Message]) -> tuple[tuple[str, Kind], ...]:
     """Return the name and kind of each field of ``cls``, in order."""
     hints = get_type_hints(cls, include_extras=True)
     return tuple((f.name, _kind(hints[f.name])) for f in fields(cls))  # type: ignore[arg-type] # each subclass is a dataclass
 
 
-@cache
+@_once
 def type_string(cls: type[Message]) -> str:
     """Return EIP-712's ``encodeType``, such as ``Seal(address device,...)``."""
     members = (f"{kind.solidity} {camel(name)}" for name, kind in kinds_of(cls))
     return f"{cls.__name__}({','.join(members)})"
 
 
-@cache
+@_once
 def _type_hash(cls: type[Message]) -> bytes:
     return keccak(type_string(cls).encode())
 
