@@ -1,0 +1,142 @@
+"""Verifications in a process of their own: intake never waits for them.
+
+A proof's verdict depends on its ``ProofCase`` alone, so it is computed once, kept under
+the case's hash, and found again at the close and after a restart.
+"""
+
+import asyncio
+import multiprocessing
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from types import TracebackType
+from typing import Self
+
+from edgeproof.audit.model import EpochRecord, Verdict
+from edgeproof.audit.rounds import (
+    ProofCase,
+    RoundJudge,
+    Schedule,
+    Verifier,
+    verify_proof,
+)
+from edgeproof.coordinator.store import Store
+from edgeproof.kernels import selfcheck
+from edgeproof.proofs.keccak import keccak
+from edgeproof.proofs.reasons import Reason
+
+MICROSECOND = 1000
+"""Nanoseconds."""
+
+
+def case_id(case: ProofCase) -> bytes:
+    """Return the Keccak-256 of everything that the case's verdict depends on."""
+    numbers = (case.bucket, case.size, case.opened)
+    parts = (case.seed, case.items, case.draw, case.opening)
+    return keccak(
+        *(number.to_bytes(32, "big") for number in numbers),
+        *(keccak(part) for part in parts),
+    )
+
+
+def timed(case: ProofCase) -> tuple[Reason, int]:
+    """Return the verdict on a case and what it cost in microseconds."""
+    started = time.perf_counter_ns()
+    reason = verify_proof(case)
+    return reason, (time.perf_counter_ns() - started) // MICROSECOND
+
+
+class ProofDesk:
+    """Judge epochs, each proof once.  Leave with ``async with`` to end its process."""
+
+    def __init__(self, store: Store, workers: int = 1) -> None:
+        self._store = store
+        self._known: dict[bytes, Reason] = {}
+        self._pool = ProcessPoolExecutor(
+            workers,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=selfcheck.warm,
+        )
+        self.waiting = 0
+        """Proofs that are being verified or wait for it."""
+
+    async def __aenter__(self) -> Self:
+        """Start the process and compile, so that no proof waits for it later."""
+        await asyncio.get_running_loop().run_in_executor(self._pool, _ready)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the process; what is unfinished is verified again after a restart."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    async def verdicts(self, record: EpochRecord, close: int) -> list[Verdict]:
+        """Return the verdicts on all rounds that are decided before slot ``close``.
+
+        A verdict can change a later round's difficulty and so raise new cases:
+        repeated until none is unknown.
+        """
+        schedule = Schedule.of(record, close)
+        while True:
+            found, unknown = await asyncio.to_thread(self._judge, record, schedule)
+            if not unknown:
+                return found
+            await self._verify(unknown)
+
+    def verifier(self) -> Verifier:
+        """Return a verifier that knows what was verified here before."""
+
+        def verify(case: ProofCase) -> Reason:
+            known = self._known.get(case_id(case))
+            return verify_proof(case) if known is None else known
+
+        return verify
+
+    def _judge(
+        self, record: EpochRecord, schedule: Schedule
+    ) -> tuple[list[Verdict], dict[bytes, ProofCase]]:
+        unknown: dict[bytes, ProofCase] = {}
+        judge = RoundJudge(record, schedule, self._lookup(unknown))
+        found = [
+            verdict
+            for phase in schedule.decided()
+            if not phase.void
+            for verdict in judge.judge(phase)
+        ]
+        return found, unknown
+
+    def _lookup(self, unknown: dict[bytes, ProofCase]) -> Callable[[ProofCase], Reason]:
+        def verify(case: ProofCase) -> Reason:
+            name = case_id(case)
+            if name not in self._known:
+                self._known.update(self._store.proofs([name]))
+            if name not in self._known:
+                unknown[name] = case
+            return self._known.get(name, Reason.NONE)
+
+        return verify
+
+    async def _verify(self, cases: dict[bytes, ProofCase]) -> None:
+        loop = asyncio.get_running_loop()
+        self.waiting += len(cases)
+        try:
+            results = await asyncio.gather(
+                *(loop.run_in_executor(self._pool, timed, c) for c in cases.values())
+            )
+        finally:
+            self.waiting -= len(cases)
+        verdicts = dict(zip(cases, results, strict=True))
+        await asyncio.to_thread(self._store.keep_proofs, verdicts)
+        self._known.update({name: reason for name, (reason, _) in verdicts.items()})
+
+    def forget(self) -> None:
+        """Drop the memory of verdicts; the store keeps them."""
+        self._known.clear()
+
+
+def _ready() -> None:
+    """Run in the pool: its initializer has finished when this returns."""
