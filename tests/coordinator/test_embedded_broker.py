@@ -9,6 +9,7 @@ import pytest
 
 from edgeproof.coordinator import broker_packets as packets
 from edgeproof.coordinator import embedded_broker
+from edgeproof.coordinator.broker_mailbox import Message
 from edgeproof.coordinator.embedded_broker import EmbeddedBroker, NotLoopback
 from edgeproof.errors import EdgeproofError
 from edgeproof.telemetry.broker import (
@@ -298,6 +299,27 @@ async def test_a_client_that_never_acknowledges_is_sent_it_again(
         second = await dial(connect(ONE))
         assert await first.is_cut_off()
         await second.expect(b"\x20\x02\x01\x00" + packet(0x3A, body))
+        assert await second.is_silent()
+        await coordinator.publish(downlink(ONE, "ack"), b"more")
+        more = text(downlink(ONE, "ack")) + b"\x00\x02more"
+        await second.expect(packet(0x32, more))
+
+
+async def test_what_was_on_its_way_when_a_client_left_follows(
+    broker: EmbeddedBroker, dial: Dial
+) -> None:
+    async with client(broker, COORDINATOR) as coordinator:
+        await coordinator.subscribe("d/+/status")
+        status = uplink(ONE, "status")
+        first = await dial(connect(ONE, will_topic=status), subscribe("n/+"))
+        await first.expect(CONNECTED + b"\x90\x03\x00\x07\x01")
+        await coordinator.publish(broadcast("root"), b"lost?")
+        body = text(broadcast("root")) + b"\x00\x01lost?"
+        await first.expect(packet(0x32, body))
+        first.writer.close()
+        assert await take(coordinator) == [b"gone"]
+        second = await dial(connect(ONE))
+        await second.expect(b"\x20\x02\x01\x00" + packet(0x3A, body))
 
 
 async def test_a_takeover_publishes_the_will_once_and_keeps_the_new_connection(
@@ -347,6 +369,7 @@ async def test_whoever_does_not_say_who_it_is_gets_no_time(
         packet(0x82, b"\x00\x07" + text("n/+")),  # no quality
         packet(0x82, b"\x00\x07" + (text("n/+") + b"\x01") * 65),  # too many
         packet(0x82, b"\x00\x07\xff\xffn"),  # filter longer than the packet
+        packet(0x82, b"\x00\x07" + text("n/+") + b"\x01\xff\xffn"),  # the second one
         packet(0xA2, b"\x00\x07\x00"),
         packet(0x20, b"\x00\x00"),  # only a broker sends this
         packet(0xF0, b""),  # reserved
@@ -388,18 +411,22 @@ async def test_a_kicked_device_is_cut_off_and_its_session_forgotten(
 
 
 async def test_what_a_kicked_device_had_already_sent_counts_no_more(
-    broker: EmbeddedBroker, dial: Dial
+    broker: EmbeddedBroker, dial: Dial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with client(broker, COORDINATOR) as coordinator:
-        await coordinator.subscribe("d/#")
-        raw = await dial(connect(ONE))
-        await raw.expect(CONNECTED)
-        await raw.send(b"".join(publish(uplink(ONE, "seal"), b"x") for _ in range(50)))
+    routed: list[bytes] = []
+
+    def kick_at_once(message: Message, *, retain: bool) -> None:
+        del retain
+        routed.append(message.payload)
         broker.kick(ONE)
-        await coordinator.publish(downlink(TWO, "ack"), b"")
-        async with client(broker, TWO) as two:
-            await two.publish(uplink(TWO, "seal"), b"last")
-        assert await take(coordinator) == [b"last"]
+
+    monkeypatch.setattr(broker._sessions, "route", kick_at_once)
+    raw = await dial(connect(ONE))
+    await raw.expect(CONNECTED)
+    # One segment: the broker has read all of it when it takes the first message.
+    await raw.send(*(publish(uplink(ONE, "seal"), b"%d" % it) for it in range(9)))
+    assert await raw.is_cut_off()
+    assert routed == [b"0"]
 
 
 async def test_the_old_session_of_a_clean_client_is_gone(
