@@ -16,7 +16,7 @@ def spread(task: Callable[[int, int], Result], total: int, step: int) -> list[Re
     There are at most as many parts as threads, and all but the last one are
     multiples of ``step`` long.  One part runs in the calling thread.
     """
-    size = -(-total // (threads() * step)) * step
+    size = max(1, -(-total // (threads() * step))) * step
     parts = [(start, min(start + size, total)) for start in range(0, total, size)]
     if len(parts) < 2:
         return [task(*part) for part in parts]
