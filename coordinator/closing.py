@@ -31,7 +31,7 @@ WAITING = "waiting"
 class Closer:
     """Follow the slots in a task of its own, so the timetable never waits for it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a close reads, asks and writes
         self,
         store: Store,
         desk: ProofDesk,
@@ -84,8 +84,10 @@ class Closer:
         outcome = replace(
             outcome, carried=replace(outcome.carried, previous_bundle=data_hash)
         )
-        await asyncio.to_thread(self._store.close_epoch, epoch, outcome, data_hash)
-        await asyncio.to_thread(self._plan_posting, epoch, record, outcome)
+        posting = self._posting(epoch, outcome)
+        await asyncio.to_thread(
+            self._store.close_epoch, epoch, outcome, data_hash, posting
+        )
         self._desk.forget()
         log.info(
             "epoch closed",
@@ -106,7 +108,7 @@ class Closer:
         folder = self._bundles / str(record.epoch)
         data_hash = bundle.write_bundle(folder, record, outcome)
         root = EpochRoot(
-            first_epoch=record.epoch,
+            first_epoch=record.epoch - record.epoch % self._network.epochs_per_root,
             last_epoch=record.epoch,
             root=outcome.root,
             cumulative_total=outcome.cumulative_total,
@@ -117,12 +119,11 @@ class Closer:
         bundle.attest(folder, root, {self._attestor.address: signature})
         return data_hash
 
-    def _plan_posting(self, epoch: int, record: EpochRecord, outcome: Outcome) -> None:
-        if epoch in self._store.postings():
-            return
-        before = sum(record.carried.balances.values())
-        state = NOTHING if outcome.cumulative_total == before else WAITING
-        self._store.keep_posting(epoch, state, "")
+    def _posting(self, epoch: int, outcome: Outcome) -> str:
+        """Return whether the root is to be posted: the last of its group, and more."""
+        last = (epoch + 1) % self._network.epochs_per_root == 0
+        grown = outcome.cumulative_total > self._store.posted_total()
+        return WAITING if last and grown else NOTHING
 
 
 def _statements(record: EpochRecord, outcome: Outcome) -> list[Statement]:

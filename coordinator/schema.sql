@@ -35,10 +35,11 @@ create table if not exists message (            -- device-signed, as they arrive
     digest blob primary key,                    -- EIP-712: redelivery is a no-op
     kind   text not null,                       -- seal, commitment, opening
     device blob not null,
-    slot   integer not null,                    -- of arrival
+    slot   integer not null,                    -- of arrival; then of its intake root
+    rooted integer not null default 0,          -- 1: stands under that slot's root
     raw    blob not null
 ) strict;
-create index if not exists message_by_slot on message (slot, kind);
+create index if not exists message_by_slot on message (rooted, slot, kind);
 
 create table if not exists telemetry (          -- claimed, shown, never paid
     device   blob not null,

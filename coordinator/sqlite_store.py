@@ -143,7 +143,8 @@ class SqliteStore:
 
     def arrivals(self, slot: int) -> list[Kept]:
         """See ``Store.arrivals``."""
-        rows = self._query("select * from message where slot = ? order by digest", slot)
+        sql = "select * from message where rooted = 0 and slot <= ? order by digest"
+        rows = self._query(sql, slot)
         return [Kept(r["digest"], r["kind"], r["device"], r["raw"]) for r in rows]
 
     def seal_slot(self, slot: int, heard: bytes, root: bytes) -> None:
@@ -156,6 +157,12 @@ class SqliteStore:
                 slot,
             )
             self._execute("delete from beat where slot <= ?", slot)
+            self._execute(
+                "update message set slot = ?, rooted = 1"
+                " where rooted = 0 and slot <= ?",
+                slot,
+                slot,
+            )
 
     def last_slots(self) -> tuple[int, int]:
         """See ``Store.last_slots``."""
@@ -217,9 +224,14 @@ class SqliteStore:
         with self._transaction():
             self._insert("verdict", map(_verdict_row, verdicts))
 
-    def close_epoch(self, epoch: int, outcome: Outcome, data_hash: bytes) -> None:
+    def close_epoch(
+        self, epoch: int, outcome: Outcome, data_hash: bytes, posting: str
+    ) -> None:
         """See ``Store.close_epoch``."""
         with self._transaction():
+            self._insert(
+                "posting", [{"epoch": epoch, "state": posting, "transaction_hash": ""}]
+            )
             self._insert(
                 "epoch",
                 [
@@ -293,6 +305,15 @@ class SqliteStore:
         rows = self._query("select * from posting order by epoch")
         return {r["epoch"]: (r["state"], r["transaction_hash"]) for r in rows}
 
+    def posted_total(self) -> int:
+        """See ``Store.posted_total``."""
+        sql = (
+            "select cumulative_total from epoch join posting using (epoch)"
+            " where state != 'nothing' order by epoch desc limit 1"
+        )
+        rows = self._query(sql)
+        return int(rows[0]["cumulative_total"]) if rows else 0
+
     def keep_posting(self, epoch: int, state: str, transaction: str) -> None:
         """See ``Store.keep_posting``."""
         with self._transaction():
@@ -316,8 +337,8 @@ class SqliteStore:
         self, cls: type[M], kind: str, first: int, until: int
     ) -> tuple[Arrived[M], ...]:
         sql = (
-            "select slot, raw from message where slot >= ? and slot < ? and kind = ?"
-            " order by slot, digest"
+            "select slot, raw from message where rooted = 1 and slot >= ? and slot < ?"
+            " and kind = ? order by slot, digest"
         )
         rows = self._query(sql, first, until, kind)
         return tuple(Arrived(r["slot"], decode_signed(cls, r["raw"])) for r in rows)

@@ -75,11 +75,18 @@ class Store(Protocol):
         ...
 
     def arrivals(self, slot: int) -> list[Kept]:
-        """Return the device-signed messages that arrived in ``slot``, by digest."""
+        """Return the messages that arrived by the end of ``slot``, by digest.
+
+        Only those under no intake root yet: what arrived in a slot that was void
+        moves to the next one's root, so an outage of ours loses nobody's seal.
+        """
         ...
 
     def seal_slot(self, slot: int, heard: bytes, root: bytes) -> None:
-        """Keep the bitmap and the signed intake root of ``slot``; forget its beats."""
+        """Keep the bitmap and the signed intake root of ``slot``.
+
+        Its beats are forgotten, and what ``arrivals`` returned stands under the root.
+        """
         ...
 
     def last_slots(self) -> tuple[int, int]:
@@ -106,8 +113,10 @@ class Store(Protocol):
         """Remember what each card's work in a round was found to be worth."""
         ...
 
-    def close_epoch(self, epoch: int, outcome: Outcome, data_hash: bytes) -> None:
-        """Keep an epoch's result."""
+    def close_epoch(
+        self, epoch: int, outcome: Outcome, data_hash: bytes, posting: str
+    ) -> None:
+        """Keep an epoch's result, and in which state its root's posting begins."""
         ...
 
     def last_epoch(self) -> int:
@@ -120,6 +129,10 @@ class Store(Protocol):
 
     def postings(self) -> dict[int, tuple[str, str]]:
         """Return state and transaction hash of every closed epoch's root."""
+        ...
+
+    def posted_total(self) -> int:
+        """Return the cumulative total of the last root that is or will be posted."""
         ...
 
     def keep_posting(self, epoch: int, state: str, transaction: str) -> None:

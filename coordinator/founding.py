@@ -1,0 +1,142 @@
+"""Found a network: keys, contracts, the signed description.  Done once."""
+
+import contextlib
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeproof.chain.client import ChainClient
+from edgeproof.chain.deploy import DeployParameters, deploy
+from edgeproof.chain.outbox import Outbox
+from edgeproof.coordinator import keys as key_files
+from edgeproof.coordinator.beacon_chain import BeaconChain
+from edgeproof.coordinator.settings import FILE
+from edgeproof.errors import EdgeproofError
+from edgeproof.proofs.parameters import SECOND, Parameters
+from edgeproof.telemetry.description import LARGEST, Description, read
+
+DESCRIPTION = "network.json"
+"""The signed description in the data folder."""
+
+DATABASE, OUTBOX, BUNDLES = "coordinator.db", "transactions.db", "bundles"
+"""What else stands in the data folder."""
+
+PARAMETERS = "parameters.json"
+"""The parameters, from before the deployment on, so that a crash can't change them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charter:
+    """What the founder decides; ``broker`` and ``api`` are URLs as devices see them."""
+
+    parameters: Parameters
+    rpc: str
+    broker: str
+    embedded_broker: bool
+    api: str
+    web_host: str
+    web_port: int
+    development_chain: bool
+    """Whether the chain's own unlocked account may pay for the poster's gas."""
+
+
+def found(data: Path, charter: Charter) -> Description:
+    """Return the description of the network in ``data``, founded now if it is new.
+
+    Idempotent: keys and addresses that exist are kept, a deployment that was sent is
+    awaited and never sent twice, and a description once written never changes.
+    """
+    target = data / DESCRIPTION
+    if target.exists():
+        return load(data)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keys = key_files.load(data)
+    client = ChainClient(charter.rpc)
+    if charter.development_chain:
+        client.fund(keys.poster.address)
+    network = _fixed_parameters(data / PARAMETERS, charter.parameters)
+    deployment = deploy(
+        client,
+        keys.poster.secret,
+        DeployParameters(
+            genesis=network.genesis,
+            epoch_length=network.epoch_ms // SECOND,
+            epochs_per_root=network.epochs_per_root,
+            challenge_window=network.challenge_s,
+            halving_interval=network.halving_epochs,
+            initial_epoch_cap=network.epoch_cap,
+            attestors=(keys.attestor.address,),
+            threshold=1,
+            guardian=keys.coordinator.address,
+        ),
+        Outbox(data / OUTBOX),
+        confirmations=network.confirmations,
+    )
+    description = Description(
+        network_id=secrets.token_bytes(32),
+        chain_id=client.chain_id,
+        token=deployment.token,
+        distributor=deployment.distributor,
+        coordinator=keys.coordinator.address,
+        attestors=(keys.attestor.address,),
+        threshold=1,
+        beacon_anchor=BeaconChain(keys.beacon, network).anchor(0),
+        broker=charter.broker,
+        api=charter.api,
+        parameters=network,
+    )
+    _write(data / FILE, _settings(charter))
+    _write(target, description.sign(keys.coordinator))
+    return description
+
+
+def load(data: Path) -> Description:
+    """Return the description of the network in ``data``; raise ``EdgeproofError``."""
+    return read(text(data))
+
+
+def text(data: Path) -> str:
+    """Return the signed description as it is served."""
+    path = data / DESCRIPTION
+    try:
+        with path.open() as file:
+            return file.read(LARGEST + 1)
+    except OSError as error:
+        msg = f"no network in {data}: {DESCRIPTION}: {error.strerror}"
+        hint = "run: edgeproof coordinator init --help"
+        raise EdgeproofError(msg, hint=hint) from None
+
+
+def _fixed_parameters(path: Path, wanted: Parameters) -> Parameters:
+    """Return the parameters that an earlier try began with, else ``wanted``."""
+    if not path.exists():
+        _write(path, json.dumps(wanted.as_json(), indent=2) + "\n")
+    return Parameters.from_json(json.loads(path.read_text()))
+
+
+def _settings(charter: Charter) -> str:
+    rows = {
+        "rpc": f'"{charter.rpc}"',
+        "embedded_broker": str(charter.embedded_broker).lower(),
+        "web_host": f'"{charter.web_host}"',
+        "web_port": str(charter.web_port),
+    }
+    head = (
+        "# Settings of this coordinator; EDGEPROOF_COORDINATOR_<NAME> overrides each.\n"
+    )
+    return head + "".join(f"{name} = {value}\n" for name, value in rows.items())
+
+
+def _write(path: Path, content: str) -> None:
+    """Write a file that appears whole or not at all; readable by its user only."""
+    partial = path.with_name(f".{path.name}.partial")
+    with contextlib.suppress(FileNotFoundError):
+        partial.unlink()
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with os.fdopen(os.open(partial, flags, 0o600), "w") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

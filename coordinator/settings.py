@@ -1,0 +1,75 @@
+"""Everything an operator can set, read once at start and never again."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from edgeproof.errors import EdgeproofError
+
+FILE = "coordinator.toml"
+"""Name of the settings' file in the data folder."""
+
+
+class BadSetting(EdgeproofError):  # noqa: N818 - reads as what it is about
+    """A setting is missing or cannot be read."""
+
+
+class Settings(BaseSettings):
+    """One coordinator.  ``EDGEPROOF_COORDINATOR_*`` overrides the file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="EDGEPROOF_COORDINATOR_", frozen=True, extra="forbid"
+    )
+
+    rpc: str
+    """URL of an EVM node."""
+    embedded_broker: bool
+    """Whether this process is the broker, on the port of the network description."""
+    web_host: str = "127.0.0.1"
+    web_port: int
+    verifiers: int = 1
+    """Processes that verify proofs."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the environment first, then the file; nothing else."""
+        del dotenv_settings, file_secret_settings
+        return env_settings, init_settings, TomlConfigSettingsSource(settings_cls)
+
+    @classmethod
+    def load(cls, data: Path) -> Self:
+        """Return the settings of the coordinator in ``data``; raise ``BadSetting``."""
+        file = data / FILE
+        if not file.exists():
+            msg = f"there is no coordinator in {data}: {FILE} is missing"
+            hint = "run: edgeproof coordinator init --help"
+            raise BadSetting(msg, hint=hint)
+
+        class FromFile(cls):  # type: ignore[valid-type,misc] # the file is known only now
+            model_config = SettingsConfigDict(toml_file=file)
+
+        try:
+            settings: Self = FromFile()
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            msg = f"{name}: {first['msg']}, got {first['input']!r:.80}"
+            raise BadSetting(msg, hint=f"correct it in {file}") from None
+        except ValueError as error:
+            msg = f"{file} is not TOML: {error}"
+            raise BadSetting(msg, hint="correct the line that it names") from None
+        return settings
