@@ -84,6 +84,7 @@ def test_waits_of_a_fleet_spread_over_the_whole_range() -> None:
     assert all(900 < count < 1100 for count in share)
 
 
+@pytest.mark.integration
 async def test_publishing_without_a_broker_ends_with_the_timeout() -> None:
     async with EmbeddedBroker(lambda _user, _password: True) as gone:
         url = gone.url
