@@ -11,7 +11,6 @@ unbounded.  Replacing those methods leaves the packets, which are sound and publ
 import asyncio
 from dataclasses import dataclass
 
-from amqtt.adapters import BufferReader
 from amqtt.errors import AMQTTError, CodecError, MQTTError, NoDataError
 from amqtt.mqtt import packet_class
 from amqtt.mqtt.connack import ConnackPacket
@@ -143,20 +142,25 @@ async def _remaining_length(reader: asyncio.StreamReader) -> int:
     raise BadPacket(msg)
 
 
-class _Strict(BufferReader):
+class _Body:
     """A packet's bytes.  Its fields may not claim more of them than there are."""
 
-    async def read(self, n: int = -1) -> bytes:
-        data: bytes = await super().read(n)
-        if n > len(data):
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._position = 0
+
+    async def read(self, count: int) -> bytes:
+        """Return exactly the next ``count`` bytes; the name is amqtt's."""
+        start, self._position = self._position, self._position + count
+        if self._position > len(self._data):
             msg = "a field reaches beyond its packet"
             raise BadPacket(msg)
-        return data
+        return self._data[start : self._position]
 
 
 async def _decode(header: MQTTFixedHeader, body: bytes) -> Packet:
     try:
-        packet = await packet_class(header).from_stream(_Strict(body), header)
+        packet = await packet_class(header).from_stream(_Body(body), header)
         return _understood(packet)
     except (AMQTTError, MQTTError, CodecError, NoDataError, ValueError) as error:
         msg = f"unreadable packet: {type(error).__name__}"
