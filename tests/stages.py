@@ -7,6 +7,7 @@ this command.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -72,12 +73,20 @@ def copy_but_last_line(source: IO[bytes]) -> bytes:
     held = b""
     while chunk := os.read(source.fileno(), 65536):
         held += chunk
-        # Progress dots come without a newline, and are not to wait for one.
-        end = held.rfind(b"\n", 0, -1) + 1 if held.endswith(b"\n") else len(held)
+        end = held.rfind(b"\n", 0, -1) + 1
+        # Progress dots come without a newline, and are not to wait for one; what may
+        # become the closing line is.
+        unfinished = COLOR.sub(b"", held[end:])
+        if not unfinished.endswith(b"\n") and unfinished[:1] not in b"=\x1b":
+            end = len(held)
         sys.stdout.buffer.write(held[:end])
         sys.stdout.buffer.flush()
         held = held[end:]
     return held
+
+
+COLOR = re.compile(rb"\x1b\[[\d;]*m")
+"""A change of colour on a terminal."""
 
 
 def lint() -> bool:
