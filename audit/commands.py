@@ -36,7 +36,7 @@ def audit_command(
         str | None,
         typer.Option(metavar="ADDRESS", help="The contract that pays; with --rpc."),
     ] = None,
-    json_output: Annotated[
+    json_output: Annotated[  # noqa: FBT002 - an option of the command line
         bool, typer.Option("--json", help="Print the report as one JSON object.")
     ] = False,
 ) -> None:
@@ -49,7 +49,7 @@ def audit_command(
         msg = "--rpc and --distributor go together"
         raise typer.BadParameter(msg)
     # Here and not above: this brings pyarrow and numba, which take a second.
-    from edgeproof.audit.compare import audit  # noqa: PLC0415 - lazily
+    from edgeproof.audit.compare import audit
 
     with _progress(quiet=json_output) as progress:
         chain = _chain(rpc, distributor) if rpc and distributor else None
@@ -91,9 +91,9 @@ def as_json(report: "Report") -> dict[str, Any]:
 
 
 def _chain(rpc: str, distributor: str) -> "ChainReader":
-    from edgeproof.audit.distributor import DistributorReader  # noqa: PLC0415 - web3 takes a second
-    from edgeproof.telemetry.errors import MessageRefused  # noqa: PLC0415 - with it
-    from edgeproof.telemetry.hexes import from_hex  # noqa: PLC0415 - with it
+    from edgeproof.audit.distributor import DistributorReader
+    from edgeproof.telemetry.errors import MessageRefused
+    from edgeproof.telemetry.hexes import from_hex
 
     try:
         address = from_hex(distributor, ADDRESS_BYTES)
@@ -111,7 +111,7 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
         yield lambda _text: None
     elif console.is_terminal:
         with console.status("starting") as status:
-            yield lambda text: status.update(text)
+            yield status.update
     else:
         yield lambda text: console.print(f"{text} ...", highlight=False)
 

@@ -102,6 +102,7 @@ def decode(table: Table, raw: bytes) -> tuple[list[Row], str]:
         _check_header(table, file)
         content = file.read(use_threads=False)
         columns = [column.to_pylist() for column in content.columns]
+        writer = str(file.metadata.created_by)
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         # The library's messages can span lines and quote the file: keep the first.
         detail = (str(error) or type(error).__name__).splitlines()[0]
@@ -112,7 +113,7 @@ def decode(table: Table, raw: bytes) -> tuple[list[Row], str]:
         for values in zip(*columns, strict=True)
     ]
     _check_order(table, rows)
-    return rows, str(file.metadata.created_by)
+    return rows, writer
 
 
 def _check_header(table: Table, file: "parquet.ParquetFile") -> None:
