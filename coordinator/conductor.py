@@ -51,7 +51,6 @@ class Conductor:
         self._clock = clock
         self._after_slot = after_slot
         self._last_round = timetable.NO_ROUND
-        self._rounds: set[asyncio.Task[None]] = set()
 
     def resume(self) -> None:
         """Take up what the store says was published before a restart."""
@@ -77,10 +76,15 @@ class Conductor:
 
     async def run(self) -> None:
         """Serve until cancelled."""
+        async with asyncio.TaskGroup() as rounds:
+            await self._conduct(rounds)
+
+    async def _conduct(self, rounds: asyncio.TaskGroup) -> None:
         slot = max(self._now_slot() + 1, 0)
         while True:
             await self._sleep_until(timetable.slot_start(self._network, slot))
-            await self._begin(slot)
+            if await self._begin(slot):
+                rounds.create_task(self._round(slot), name=f"round {slot}")
             grace = self._network.beat_grace_ms
             await self._sleep_until(timetable.slot_start(self._network, slot) + grace)
             if slot > 0:
@@ -88,7 +92,8 @@ class Conductor:
                 await self._after_slot(slot - 1)
             slot = max(slot + 1, self._now_slot())
 
-    async def _begin(self, slot: int) -> None:
+    async def _begin(self, slot: int) -> bool:
+        """Publish the slot's beacon; return whether a round opens in it."""
         network = self._network
         epoch = timetable.epoch_of(network, slot)
         if epoch not in self._view.rosters:
@@ -114,11 +119,8 @@ class Conductor:
         if opens:
             self._last_round = slot
             self._view.rounds.add(slot)
-            task = asyncio.create_task(self._round(slot), name=f"round {slot}")
-            self._rounds.add(task)
-            task.add_done_callback(self._rounds.discard)
         await self._publisher.beacon(beacon, entropy)
-        log.debug("slot", slot=slot, round=opens)
+        return opens
 
     async def _round(self, opened: int) -> None:
         log.info("round opens", slot=opened)

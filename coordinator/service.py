@@ -134,7 +134,7 @@ def authenticator(
             return False
         try:
             device = from_hex(user, 20)
-            token = decode_signed(ConnectToken, bytes.fromhex(given))
+            token = decode_signed(ConnectToken, bytes.fromhex(given.removeprefix("0x")))
             signing.check(token, description.domain, device)
         except (MessageRefused, ValueError):
             return False
