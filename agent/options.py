@@ -1,0 +1,46 @@
+"""What an owner can set, as plain values: all that the running service knows of it."""
+
+import json
+import sys
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Self
+
+PROVER = (sys.executable, "-m", "edgeproof.agent.prover")
+"""The honest prover; the simulator names a cheating one."""
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """One agent's settings, resolved.  ``settings`` documents each for owners."""
+
+    state_dir: Path
+    broker: str = ""
+    """URL to use instead of the one in the network's description."""
+    telemetry_s: float = 60.0
+    prover_command: tuple[str, ...] = PROVER
+    prover_linger_s: float = 10.0
+    prover_threads: int = 0
+    """0: one for each core."""
+    prover_niceness: int = 10
+    outbox_bytes: int = 64 * MEBIBYTE
+    resend_s: float = 10.0
+    commit_margin_ms: int = 150
+    """Work stops this long before its phase ends, so that the last message arrives."""
+    log_level: str = "info"
+
+    def as_text(self) -> str:
+        """Return one line that ``from_text`` reads."""
+        return json.dumps(asdict(self) | {"state_dir": str(self.state_dir)})
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Return the options that ``as_text`` wrote."""
+        values = cls(**json.loads(text))
+        return replace(
+            values,
+            state_dir=Path(values.state_dir),
+            prover_command=tuple(values.prover_command),
+        )

@@ -1,0 +1,350 @@
+"""What a device does in a compute round, event by event.  Pure.
+
+Every method that may lead to action returns orders, to be carried out in that order.
+Times are milliseconds of the caller's clock; only differences matter.
+
+The memory phases (fill and walks) come with the memory kernel: until then their
+values are checked and otherwise pass by.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edgeproof.agent.work import CardWork, Job, Prefix, Random
+from edgeproof.proofs import challenge, timetable
+from edgeproof.proofs.parameters import DRAW_SLOTS, LATEST_DRAW, Phase
+from edgeproof.telemetry import signing
+from edgeproof.telemetry.description import Description
+from edgeproof.telemetry.message import Signed
+from edgeproof.telemetry.messages import (
+    Commitment,
+    Opening,
+    Receipt,
+    Statement,
+)
+from edgeproof.telemetry.messages import Phase as PhaseValue
+from edgeproof.telemetry.signing import Key
+
+WORKED: Mapping[Phase, bytes] = {
+    Phase.MATMUL: challenge.MATMUL,
+    Phase.POW: challenge.POW,
+}
+"""The phases that are worked in, and the domains of their seeds."""
+
+OPENED = frozenset({Phase.MATMUL})
+"""The phases whose work is opened; nonces prove themselves."""
+
+RECEIPT_WAIT = 4
+"""Missing receipts are waited for this part (a quarter) of a slot after the draw."""
+
+
+@dataclass(frozen=True, slots=True)
+class Multiply:
+    """Work in a matmul phase from ``seed``, at ``size``, until that time."""
+
+    job: Job
+    seed: bytes
+    size: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Work in a pow phase from ``seed``, until that time.
+
+    The difficulty is ``difficulty``, or where that is None the one that follows from
+    ``hashes``, the work of the last pow.
+    """
+
+    job: Job
+    seed: bytes
+    difficulty: int | None
+    hashes: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Open the first ``products`` products of ``job`` as ``draw`` says."""
+
+    job: Job
+    draw: bytes
+    products: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a signed message."""
+
+    signed: Signed[Commitment] | Signed[Opening]
+
+
+@dataclass(frozen=True, slots=True)
+class Abandon:
+    """Stop working: the phase has passed, or somebody told us about it too late."""
+
+    job: Job
+
+
+Order = Multiply | Search | Open | Send | Abandon
+
+
+class Rounds:
+    """Every card's part in the rounds of now."""
+
+    def __init__(
+        self,
+        description: Description,
+        key: Key,
+        *,
+        margin_ms: int,
+        rng: Random,
+    ) -> None:
+        self._network = description.parameters
+        self._domain = description.domain
+        self._key = key
+        self.sizes: Mapping[int, int] = {}
+        """The n of each card; a card that is not here takes no part."""
+        self._margin = margin_ms
+        self._rng = rng
+        self._works: dict[Job, CardWork] = {}
+        self._draws: dict[int, tuple[bytes, int]] = {}
+        self._openings: dict[Job, bytes] = {}
+        self._hashes: dict[int, dict[int, tuple[int, int]]] = {}
+        self._stated: dict[int, tuple[int, int]] = {}
+
+    def phase(self, value: PhaseValue, entropy: bytes, now: int) -> list[Order]:
+        """Begin the work of a phase whose value just came, on every card."""
+        phase = Phase(value.phase)
+        if phase not in WORKED:
+            return []
+        orders: list[Order] = []
+        for card in self.sizes:
+            job = Job(value.round, phase, card)
+            if job in self._works:
+                continue
+            length = self._network.phase_ms[phase]
+            work = CardWork(
+                job=job,
+                device=self._key.address,
+                begun=now,
+                length=length,
+                margin=min(self._margin, length // 2),
+                rng=self._rng,
+            )
+            self._works[job] = work
+            domain, device = WORKED[phase], self._key.address
+            seed = challenge.card_seed(domain, entropy, value.value, device, card)
+            orders.append(self._begin(work, seed))
+        return orders
+
+    def _begin(self, work: CardWork, seed: bytes) -> Order:
+        job = work.job
+        if job.phase is Phase.MATMUL:
+            return Multiply(job, seed, self.sizes[job.card], work.until)
+        difficulty, hashes = self.difficulty(job.card)
+        return Search(job, seed, difficulty, hashes, work.until)
+
+    def found(self, job: Job, size: int, items: list[bytes]) -> None:
+        """Take what the prover found."""
+        if work := self._works.get(job):
+            work.found(size, items)
+
+    def finished(self, job: Job, now: int) -> None:
+        """Note that the prover has ended its work on ``job``, whether well or not."""
+        if work := self._works.get(job):
+            work.finished(now)
+
+    def due(self, now: int) -> list[Order]:
+        """Return what is due now: commitments to send, products to open."""
+        orders: list[Order] = []
+        for work in self._works.values():
+            signed = work.commit(now, self._key, self._domain)
+            if signed is not None:
+                orders.append(Send(signed))
+        return orders + self._draw(now)
+
+    def next_due(self) -> int | None:
+        """Return when ``due`` has something to do, as far as known now."""
+        times = [work.next_at for work in self._works.values() if not work.closed]
+        times += [self._patience(job) for job in self._undrawn()]
+        return min(times, default=None)
+
+    def drawn(self, slot: int, entropy: bytes, now: int) -> list[Order]:
+        """Note the entropy of ``slot``; open what it draws."""
+        self._draws[slot] = (entropy, now)
+        return self._draw(now)
+
+    def receipt(self, receipt: Receipt, now: int) -> list[Order]:
+        """Note which slot's intake root holds one of our commitments."""
+        for work in self._works.values():
+            if work.received(receipt.message, receipt.slot):
+                self._prove_hashes(work)
+                return self._draw(now)
+        return []
+
+    def stored(self, wires: Iterable[bytes]) -> None:
+        """Note acknowledged messages by the hashes of their bytes as sent."""
+        known = set(wires)
+        for work in self._works.values():
+            for sent in work.sent:
+                if sent.wire in known:
+                    work.stored(sent.wire)
+
+    def wants(self, job: Job) -> bool:
+        """Tell whether work on ``job`` can still be committed."""
+        work = self._works.get(job)
+        return work is not None and not work.closed
+
+    def opened(self, job: Job, payload: bytes) -> list[Order]:
+        """Return the message that answers the draw with the prover's ``payload``."""
+        digest = self._openings.get(job)
+        if digest is None:
+            return []
+        message = Opening(
+            device=self._key.address,
+            round=job.round,
+            card=job.card,
+            phase=int(job.phase),
+            commitment=digest,
+            payload=payload,
+        )
+        return [Send(signing.sign(message, self._domain, self._key))]
+
+    def beacon(self, slot: int) -> list[Order]:
+        """Forget what can no longer count in ``slot``."""
+        orders: list[Order] = []
+        for job, work in list(self._works.items()):
+            last = timetable.commit_slot(self._network, job.round, job.phase)
+            if not work.closed and slot > last:
+                work.closed = True
+                orders.append(Abandon(job))
+            if slot > last + DRAW_SLOTS + LATEST_DRAW + self._network.opening_slots:
+                del self._works[job]
+                self._openings.pop(job, None)
+        kept = slot - self._network.decided_after - self._network.round_slots
+        self._draws = {s: draw for s, draw in self._draws.items() if s >= kept}
+        return orders
+
+    def statement(self, statement: Statement) -> None:
+        """Take over the difficulties that an epoch's close has found."""
+        pairs = iter(statement.difficulties)
+        for card, difficulty in zip(pairs, pairs, strict=True):
+            stated = self._stated.get(card)
+            if stated is None or stated[0] < statement.epoch:
+                self._stated[card] = (statement.epoch, difficulty)
+
+    def difficulty(self, card: int) -> tuple[int | None, int]:
+        """Return the difficulty of the next pow, or None and the hashes that set it.
+
+        They are those of the last pow of this card that counted; of the rounds before
+        a statement's close, the statement knows better.
+        """
+        epoch, difficulty = self._stated.get(card, (-1, None))
+        close = timetable.close_of(self._network, epoch) if epoch >= 0 else -1
+        later = [
+            (opened, items << size)
+            for opened, (items, size) in self._hashes.get(card, {}).items()
+            if items
+            and timetable.commit_slot(self._network, opened, Phase.POW) >= close
+        ]
+        if later:
+            return None, max(later)[1]
+        if difficulty is None:
+            return self._network.first_difficulty, 0
+        return difficulty, 0
+
+    @property
+    def work(self) -> dict[Job, int]:
+        """The work of each job that counts as far as receipts tell.
+
+        In the unit of its bucket; of matmul only an opening can prove it.
+        """
+        found = {}
+        for job, work in self._works.items():
+            prefix = self._prefix(job, trust_acks=False)
+            if prefix is not None and work.size is not None:
+                one = work.size**3 if job.phase is Phase.MATMUL else 1 << work.size
+                found[job] = prefix.items * one
+        return found
+
+    @property
+    def memory(self) -> dict[str, Any]:
+        """What sets the next difficulties, as JSON values, for ``remember``."""
+        return {
+            "stated": [[card, *stated] for card, stated in self._stated.items()],
+            "hashes": [
+                [card, opened, *hashes]
+                for card, known in self._hashes.items()
+                for opened, hashes in known.items()
+            ],
+        }
+
+    def remember(self, memory: Mapping[str, Any]) -> None:
+        """Go on from the ``memory`` of an earlier boot; an empty one knows nothing."""
+        for card, epoch, difficulty in memory.get("stated", ()):
+            self._stated[card] = (epoch, difficulty)
+        for card, opened, items, size in memory.get("hashes", ()):
+            self._hashes.setdefault(card, {})[opened] = (items, size)
+
+    @property
+    def busy(self) -> bool:
+        """Whether the prover will still be needed for what was begun."""
+        return bool(self._undrawn()) or any(
+            not work.closed for work in self._works.values()
+        )
+
+    def _prove_hashes(self, work: CardWork) -> None:
+        job = work.job
+        if job.phase is not Phase.POW or work.size is None:
+            return
+        prefix = self._prefix(job, trust_acks=False)
+        known = self._hashes.setdefault(job.card, {})
+        known[job.round] = (prefix.items if prefix else 0, work.size)
+        for opened in sorted(known)[:-8]:
+            del known[opened]
+
+    def _prefix(self, job: Job, *, trust_acks: bool) -> Prefix | None:
+        last = timetable.commit_slot(self._network, job.round, job.phase)
+        return self._works[job].prefix(last, trust_acks=trust_acks)
+
+    def _undrawn(self) -> list[Job]:
+        """Return the jobs with commitments that no opening answers yet."""
+        return [
+            job
+            for job, work in self._works.items()
+            if job.phase in OPENED and work.sent and job not in self._openings
+        ]
+
+    def _patience(self, job: Job) -> int:
+        """Return until when receipts are waited for; far away before the draw."""
+        drawn = self._draw_of(job)
+        if drawn is None:
+            return 1 << 62
+        return drawn[1] + self._network.slot_ms // RECEIPT_WAIT
+
+    def _draw_of(self, job: Job) -> tuple[bytes, int] | None:
+        slot = timetable.draw_slot(self._network, job.round, job.phase, self._draws)
+        return None if slot is None else self._draws[slot]
+
+    def _draw(self, now: int) -> list[Order]:
+        """Open what is drawn, once its receipts are here or were waited for."""
+        orders: list[Order] = []
+        for job in self._undrawn():
+            drawn = self._draw_of(job)
+            if drawn is None:
+                continue
+            late = now >= self._patience(job)
+            if not (self._works[job].all_received or late):
+                continue
+            prefix = self._prefix(job, trust_acks=late)
+            if prefix is None:
+                self._openings[job] = b""
+                continue
+            self._openings[job] = prefix.digest
+            draw = challenge.draw(prefix.digest, drawn[0])
+            count = self._network.opened_tiles
+            orders.append(Open(job, draw, prefix.items, count))
+        return orders

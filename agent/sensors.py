@@ -1,0 +1,147 @@
+"""What the device reports of itself.  Shown, never paid.
+
+Readings are taken in a thread of their own, so that a disk or driver that hangs
+never delays a heartbeat.
+"""
+
+import asyncio
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import psutil
+
+from edgeproof.kernels import nvml
+
+LONGEST = 4096
+"""Bytes of a sample's JSON: what a telemetry message holds."""
+
+Reading = Mapping[str, Any]
+
+
+def read() -> dict[str, Any]:
+    """Return the readings of now; blocks as long as the machine does.
+
+    Sizes are bytes, counters run since the machine's start, shares are percent.
+    """
+    return {
+        "cpu": _part(_processor),
+        "memory": _part(_memory),
+        "disk": _part(_disk),
+        "network": _part(_network),
+        "uptime_s": _part(lambda: int(time.time() - psutil.boot_time())),
+        "gpus": _part(_cards),
+    }
+
+
+def as_text(readings: Reading) -> str:
+    """Return ``readings`` as JSON of at most ``LONGEST`` bytes.
+
+    What does not fit is left out, the last entries first, and counted as "omitted".
+    """
+    kept = {name: value for name, value in readings.items() if value is not None}
+    omitted = 0
+    while True:
+        full = kept | ({"omitted": omitted} if omitted else {})
+        text = json.dumps(full, separators=(",", ":"), allow_nan=False)
+        if len(text) <= LONGEST or not kept:
+            return text
+        kept.popitem()
+        omitted += 1
+
+
+class Sampler:
+    """Read the sensors in a thread; one that hangs yields no samples until it ends."""
+
+    def __init__(
+        self, sense: Callable[[], Reading] = read, *, timeout: float = 5.0
+    ) -> None:
+        self._sense = sense
+        self._timeout = timeout
+        self._thread: threading.Thread | None = None
+
+    async def sample(self) -> str | None:
+        """Return a sample as JSON; None if it fails or takes too long."""
+        if self._thread is not None and self._thread.is_alive():
+            return None
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[str | None] = loop.create_future()
+
+        def finish(text: str | None) -> None:
+            if not done.done():
+                done.set_result(text)
+
+        def work() -> None:
+            text = None
+            with contextlib.suppress(Exception):
+                text = as_text(self._sense())
+            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(finish, text)
+
+        # A daemon: one that hangs must not keep the process from ending.
+        self._thread = threading.Thread(target=work, name="sensors", daemon=True)
+        self._thread.start()
+        try:
+            return await asyncio.wait_for(done, self._timeout)
+        except TimeoutError:
+            return None
+
+
+def _part(sense: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return one group of readings, None where this machine does not have it."""
+    try:
+        return sense()
+    except (OSError, psutil.Error, AttributeError, ValueError, KeyError):
+        return None
+
+
+def _processor() -> Reading:
+    frequency = psutil.cpu_freq()
+    return {
+        "cores": psutil.cpu_count(),
+        "percent": psutil.cpu_percent(interval=None),
+        "load": [round(load, 2) for load in psutil.getloadavg()],
+        "mhz": round(frequency.current) if frequency else None,
+    }
+
+
+def _memory() -> Reading:
+    memory = psutil.virtual_memory()
+    return {"total": memory.total, "available": memory.available}
+
+
+def _disk() -> Reading:
+    usage, counters = psutil.disk_usage("/"), psutil.disk_io_counters()
+    return {
+        "total": usage.total,
+        "free": usage.free,
+        "read": counters.read_bytes if counters else None,
+        "written": counters.write_bytes if counters else None,
+    }
+
+
+def _network() -> Reading:
+    counters = psutil.net_io_counters()
+    return {
+        "sent": counters.bytes_sent,
+        "received": counters.bytes_recv,
+        "errors": counters.errin + counters.errout,
+        "dropped": counters.dropin + counters.dropout,
+    }
+
+
+def _cards() -> list[Reading]:
+    return [
+        {
+            "name": card.name[:64],
+            "memory": card.memory_total,
+            "used": card.memory_used,
+            "percent": card.busy_percent,
+            "celsius": card.temperature_c,
+            "watts": card.power_w,
+        }
+        for card in nvml.read()[:16]
+    ]

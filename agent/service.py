@@ -1,0 +1,401 @@
+"""The agent at work: hears the network, beats, reports, proves, until told to stop.
+
+Light on purpose: no settings library, no command line, no numbers or kernels are
+imported here, since this process runs all day (``python -m edgeproof.agent.service``
+is what ``edgeproof agent run`` becomes once its settings are resolved).
+"""
+
+import asyncio
+import random
+import secrets
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack, suppress
+
+from edgeproof.agent import beacons, identity
+from edgeproof.agent.beacons import Follower
+from edgeproof.agent.delivery import Delivery, wall_ms
+from edgeproof.agent.heartbeats import Heartbeats
+from edgeproof.agent.log import configure, logger
+from edgeproof.agent.options import Options
+from edgeproof.agent.outbox import OUTBOX_FILE, Outbox, OutboxFull
+from edgeproof.agent.prover_process import ProverFailed
+from edgeproof.agent.proving import Proving
+from edgeproof.agent.sensors import Sampler
+from edgeproof.agent.state import State
+from edgeproof.errors import EdgeproofError
+from edgeproof.proofs import scores
+from edgeproof.proofs.parameters import PHASE_BUCKET
+from edgeproof.telemetry import signing, topics
+from edgeproof.telemetry.broker import BrokerUnavailable, Connection, Envelope, Will
+from edgeproof.telemetry.description import Description
+from edgeproof.telemetry.errors import MessageRefused
+from edgeproof.telemetry.hexes import to_hex
+from edgeproof.telemetry.message import Signed
+from edgeproof.telemetry.messages import (
+    Beacon,
+    Commitment,
+    ConnectToken,
+    Opening,
+    Seal,
+    Status,
+    Telemetry,
+)
+from edgeproof.telemetry.mqtt import Identity, MqttConnection
+from edgeproof.telemetry.signing import Key
+
+GOODBYE_S = 3.0
+"""Seconds that the last messages may take at a shutdown."""
+
+Connect = Callable[[Will, Callable[[], None], Callable[[str], None]], Connection]
+"""Make a connection from a will, ``on_connect()`` and ``on_disconnect(reason)``."""
+
+
+class AgentService:
+    """One boot of one device.
+
+    Safe to kill at any line: what was to be sent lies in the outbox, what was heard in
+    the state, and the next boot draws a new boot id.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        description: Description,
+        key: Key,
+        *,
+        connect: Connect,
+        sampler: Sampler | None = None,
+    ) -> None:
+        self._options = options
+        self._description = description
+        self._network = description.parameters
+        self._key = key
+        self._device = to_hex(key.address)
+        self._connect = connect
+        self._sampler = sampler or Sampler()
+        self._boot = secrets.token_bytes(16)
+        self._rng = random.SystemRandom()
+        self._log = logger()
+        self._state = State(options.state_dir)
+        self._outbox = Outbox(
+            options.state_dir / OUTBOX_FILE, limit_bytes=options.outbox_bytes
+        )
+        position = self._state.position() or beacons.start(description)
+        self._follower = Follower(description, key.address, position)
+        self._beats = Heartbeats(self._network, key.address, self._boot)
+        resend = int(options.resend_s * 1000)
+        self._delivery = Delivery(self._outbox, self._device, resend_ms=resend)
+        self._proving = Proving(description, key, options, send=self._queue_signed)
+        self._proving.remember(self._state.get("memory") or {})
+        self._reactions: Mapping[str, Callable[[bytes], None]] = {
+            "ack": self._on_ack,
+            "beacon": self._on_beacon,
+            "entropy": self._on_entropy,
+            "phase": self._on_phase,
+            "receipt": self._on_receipt,
+            "root": self._on_root,
+            "statement": self._on_statement,
+        }
+        self._beacon: Beacon | None = None
+        self._prover_known = False
+        self._heard = asyncio.Event()
+        self._greet = asyncio.Event()
+
+    @property
+    def proving_is_ready(self) -> bool:
+        """Whether the kernels are compiled, or were found not to work."""
+        return self._prover_known
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Return after ``stop`` is set, with nothing left running."""
+        self._log.info("agent starts", device=self._device, boot=self._boot.hex())
+        will = Will(topics.uplink(self._device, "status"), self._status(online=False))
+        # An enrolment waits for the kernels: they are never compiled inside a round.
+        self._delivery.hold("enrol")
+        self._outbox.send_again()
+        try:
+            async with AsyncExitStack() as stack:
+                connection = await stack.enter_async_context(
+                    self._connect(will, self._connected, self._disconnected)
+                )
+                async with asyncio.TaskGroup() as group:
+                    tasks = [
+                        group.create_task(work)
+                        for work in (
+                            self._listen(connection),
+                            self._delivery.run(connection),
+                            self._beat(),
+                            self._report(),
+                            self._prove(),
+                            self._say_hello(connection),
+                        )
+                    ]
+                    await stop.wait()
+                    for task in tasks:
+                        task.cancel()
+                await self._say_goodbye(connection)
+        finally:
+            self._state.save_position(self._follower.position)
+            self._outbox.close()
+            self._state.close()
+            self._log.info("agent stopped", device=self._device)
+
+    def _connected(self) -> None:
+        self._log.info("broker connected")
+        self._delivery.reconnected()
+        self._greet.set()
+
+    def _disconnected(self, reason: str) -> None:
+        self._log.warning("broker lost", why=reason)
+
+    def _status(self, *, online: bool) -> bytes:
+        return Status(self._key.address, self._boot, int(online)).encode()
+
+    async def _say_hello(self, connection: Connection) -> None:
+        """Publish our birth after every connect."""
+        topic = topics.uplink(self._device, "status")
+        while True:
+            await self._greet.wait()
+            self._greet.clear()
+            with suppress(BrokerUnavailable):
+                await connection.publish(topic, self._status(online=True))
+
+    async def _say_goodbye(self, connection: Connection) -> None:
+        """Seal what was beaten, send what waits, and say that we leave."""
+        for seal in self._beats.unsealed():
+            self._seal(seal)
+        topic = topics.uplink(self._device, "status")
+        with suppress(TimeoutError, BrokerUnavailable):
+            async with asyncio.timeout(GOODBYE_S):
+                await self._delivery.flush(connection)
+                if connection.connected:
+                    await connection.publish(topic, self._status(online=False))
+
+    async def _prove(self) -> None:
+        try:
+            await self._proving.warm()
+        except ProverFailed as error:
+            # Without proofs there is still uptime to show, and a person to see why.
+            self._log.error("no proofs", why=str(error), hint=error.hint)
+        cards = [
+            {"card": c.card, "name": c.name, "kind": c.kind, "size": c.size}
+            for c in self._proving.cards
+        ]
+        self._state.put("cards", cards)
+        self._log.info("prover ready", cards=cards)
+        self._delivery.hold()
+        self._prover_known = True
+        await self._proving.run()
+
+    async def _listen(self, connection: Connection) -> None:
+        while True:
+            try:
+                await connection.subscribe("n/+", f"c/{self._device}/#")
+                break
+            except BrokerUnavailable as error:
+                self._log.warning("not subscribed yet", why=str(error))
+        async for envelope in connection:
+            try:
+                self._hear(envelope)
+            except MessageRefused as error:
+                self._log.warning(
+                    "ignored",
+                    topic=envelope.topic,
+                    reason=error.reason.name,
+                    why=str(error),
+                )
+
+    def _hear(self, envelope: Envelope) -> None:
+        topic = topics.parse(envelope.topic)
+        react = self._reactions.get(topic.kind) if topic else None
+        if react is not None:
+            react(envelope.payload)
+
+    def _on_beacon(self, raw: bytes) -> None:
+        beacon = self._follower.beacon(raw)
+        if beacon is not None:
+            self._beacon = beacon
+            self._heard.set()
+            self._proving.beacon(beacon.slot)
+            self._state.save_position(self._follower.position)
+
+    def _on_entropy(self, raw: bytes) -> None:
+        entropy = self._follower.entropy(raw)
+        if entropy is not None:
+            self._proving.drawn(entropy.slot, entropy.value)
+            if self._follower.opens(entropy.slot):
+                self._log.info("round opens", slot=entropy.slot)
+                self._proving.expect_round()
+
+    def _on_phase(self, raw: bytes) -> None:
+        value = self._follower.phase(raw)
+        entropy = self._follower.entropy_of(value.round) if value else None
+        if value is not None and entropy is not None:
+            self._proving.phase(value, entropy)
+
+    def _on_root(self, raw: bytes) -> None:
+        self._follower.root(raw)
+
+    def _on_receipt(self, raw: bytes) -> None:
+        self._proving.receipt(self._follower.receipt(raw))
+        self._note_figures()
+
+    def _on_statement(self, raw: bytes) -> None:
+        statement = self._follower.statement(raw)
+        self._proving.statement(statement)
+        self._state.put("memory", self._proving.memory)
+        self._state.save_statement(statement)
+        rewards = [str(reward) for reward in statement.rewards]
+        self._log.info("statement", epoch=statement.epoch, rewards=rewards)
+
+    def _on_ack(self, raw: bytes) -> None:
+        ack = self._follower.ack(raw)
+        reasons = dict(zip(ack.messages, ack.reasons, strict=True))
+        self._proving.stored(wire for wire, reason in reasons.items() if not reason)
+        for message in self._outbox.acknowledge(ack.messages):
+            reason = reasons[message.wire]
+            if reason:
+                self._log.warning("refused", kind=message.kind, reason=reason)
+                self._state.save_refusal(message.kind, reason, wall_ms())
+            elif message.kind == "heartbeat":
+                acknowledged = {"slot": message.slot, "at": wall_ms()}
+                self._state.put("acknowledged", acknowledged)
+
+    def _note_figures(self) -> None:
+        """Remember what the latest receipts prove, as shown by ``status``."""
+        figures = [
+            {
+                "round": job.round,
+                "card": job.card,
+                "bucket": PHASE_BUCKET[job.phase].name.lower(),
+                "unit": PHASE_BUCKET[job.phase].unit,
+                "committed": str(
+                    scores.figure(work, self._network.phase_ms[job.phase])
+                ),
+            }
+            for job, work in self._proving.work.items()
+        ]
+        if figures:
+            self._state.put("figures", figures)
+            self._state.put("memory", self._proving.memory)
+
+    async def _beat(self) -> None:
+        """Beat once for the latest beacon, a little after it; late ones are passed."""
+        network = self._network
+        spread = min(network.beat_grace_ms, network.slot_ms // 4) / 1000
+        while True:
+            await self._heard.wait()
+            self._heard.clear()
+            await asyncio.sleep(self._rng.random() * spread)
+            beacon = self._beacon
+            if beacon is None:
+                continue
+            beat = self._beats.beat(beacon.slot, beacon.value)
+            if beat is not None:
+                useless = wall_ms() + network.slot_ms + network.beat_grace_ms
+                self._queue("heartbeat", beat.encode(), slot=beat.slot, expires=useless)
+            for seal in self._beats.seals(beacon.slot):
+                self._seal(seal)
+
+    def _seal(self, seal: Seal) -> None:
+        self._queue_signed(signing.sign(seal, self._description.domain, self._key))
+
+    async def _report(self) -> None:
+        """Take a sample every ``telemetry_s`` seconds."""
+        sequence = 0
+        while True:
+            readings = await self._sampler.sample()
+            if readings is None:
+                self._log.warning("no reading", why="the sensors do not answer")
+            else:
+                sample = Telemetry(
+                    device=self._key.address,
+                    boot=self._boot,
+                    sequence=sequence,
+                    taken_at=wall_ms(),
+                    salt=secrets.token_bytes(16),
+                    readings=readings,
+                )
+                sequence += 1
+                self._queue("telemetry", sample.encode())
+                self._beats.sampled(sample)
+            await asyncio.sleep(self._options.telemetry_s)
+
+    def _queue(
+        self,
+        kind: str,
+        raw: bytes,
+        *,
+        slot: int | None = None,
+        expires: int | None = None,
+    ) -> None:
+        try:
+            self._outbox.put(kind, raw, slot=slot, expires=expires)
+        except OutboxFull as error:
+            self._log.error("message lost", kind=kind, why=str(error))
+        self._delivery.wake()
+
+    def _queue_signed(
+        self, signed: Signed[Seal] | Signed[Commitment] | Signed[Opening]
+    ) -> None:
+        self._queue(type(signed.message).__name__.lower(), signed.encode())
+
+
+def mqtt(options: Options, description: Description, key: Key) -> Connect:
+    """Return what connects to the network's broker as the device that ``key`` is.
+
+    The password is a token signed at each attempt: ``0x`` and its hexadecimal bytes.
+    """
+
+    def password() -> str:
+        token = ConnectToken(key.address, wall_ms())
+        return to_hex(signing.sign(token, description.domain, key).encode())
+
+    def connect(
+        will: Will, on_connect: Callable[[], None], on_disconnect: Callable[[str], None]
+    ) -> Connection:
+        return MqttConnection(
+            options.broker or description.broker,
+            Identity(to_hex(key.address), password),
+            will=will,
+            on_connect=on_connect,
+            on_disconnect=on_disconnect,
+        )
+
+    return connect
+
+
+async def serve(options: Options) -> None:
+    """Run the enrolled device in ``options.state_dir`` until SIGTERM or SIGINT.
+
+    Raises ``EdgeproofError`` where it cannot even start.
+    """
+    state = State(options.state_dir)
+    description = state.network()
+    state.close()
+    key = identity.device_key(options.state_dir)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    connect = mqtt(options, description, key)
+    await AgentService(options, description, key, connect=connect).run(stop)
+
+
+def main(text: str) -> int:
+    """Run with the options that ``Options.as_text`` wrote; return the exit code."""
+    options = Options.from_text(text)
+    configure(options.log_level)
+    try:
+        asyncio.run(serve(options))
+    except EdgeproofError as error:
+        hint = f"\nhint: {error.hint}" if error.hint else ""
+        sys.stderr.write(f"error: {error}{hint}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

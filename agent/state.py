@@ -1,0 +1,190 @@
+"""What the agent must remember, and what ``edgeproof agent status`` reads.
+
+Facts by name, each a JSON value, and the statements of past epochs.  The service
+writes; any number of readers look at the same time.
+"""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from edgeproof.agent.beacons import Position
+from edgeproof.errors import EdgeproofError
+from edgeproof.proofs.reasons import Reason
+from edgeproof.telemetry import description
+from edgeproof.telemetry.description import Description
+from edgeproof.telemetry.hexes import from_hex, to_hex
+from edgeproof.telemetry.messages import Statement
+
+STATE_FILE = "state.sqlite"
+"""Name of the database in the state folder."""
+
+KEPT_STATEMENTS = 1000
+"""Statements of the latest epochs that are kept."""
+
+KEPT_REFUSALS = 20
+"""Refused messages of which the reason is kept."""
+
+SCHEMA = """
+create table if not exists facts (name text primary key, value text not null);
+create table if not exists statements (epoch integer primary key, value text not null);
+"""
+
+
+class NotEnrolled(EdgeproofError):  # noqa: N818 - reads as what it is about
+    """The folder knows no network yet."""
+
+
+class OtherNetwork(EdgeproofError):  # noqa: N818 - reads as what it is about
+    """The description is of another network, or signed by another coordinator."""
+
+
+class State:
+    """The agent's memory in one file; every write is on disk when it returns."""
+
+    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+        path = folder / STATE_FILE
+        if read_only:
+            if not path.exists():
+                raise _not_enrolled(folder)
+            self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+            return
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("pragma journal_mode = wal")
+        self._db.execute("pragma synchronous = normal")
+        self._db.executescript(SCHEMA)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._db.close()
+
+    def get(self, name: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+        """Return the fact ``name``, None if it is not known."""
+        row = self._db.execute(
+            "select value from facts where name = ?", [name]
+        ).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def put(self, name: str, value: object) -> None:
+        """Remember a fact."""
+        self._db.execute(
+            "insert into facts values (?, ?)"
+            " on conflict (name) do update set value = excluded.value",
+            [name, json.dumps(value)],
+        )
+
+    def pin(self, text: str) -> Description:
+        """Check and remember a network's signed description, and return it.
+
+        Raises ``OtherNetwork`` if another network or coordinator is pinned already,
+        and ``MessageRefused`` or ``BadParameters`` for a description that is wrong.
+        """
+        found = description.read(text)
+        known = self.get("description")
+        if known is not None:
+            pinned = description.read(known)
+            before = (pinned.network_id, pinned.coordinator)
+            if before != (found.network_id, found.coordinator):
+                msg = (
+                    "this device is enrolled in another network: "
+                    f"{to_hex(pinned.network_id)[:18]} of coordinator "
+                    f"{to_hex(pinned.coordinator)}"
+                )
+                hint = "use another folder: --state DIR"
+                raise OtherNetwork(msg, hint=hint)
+        self.put("description", text)
+        return found
+
+    def network(self) -> Description:
+        """Return the pinned network; raise ``NotEnrolled`` if there is none."""
+        known = self.get("description")
+        if known is None:
+            raise _not_enrolled(Path())
+        return description.read(known)
+
+    def save_position(self, position: Position) -> None:
+        """Remember how far the beacons were followed."""
+        self.put(
+            "position",
+            {
+                "slot": position.slot,
+                "value": to_hex(position.value),
+                "next_anchor": to_hex(position.next_anchor),
+                "last_round": position.last_round,
+            },
+        )
+
+    def position(self) -> Position | None:
+        """Return how far the beacons were followed, None before the first."""
+        known = self.get("position")
+        if known is None:
+            return None
+        return Position(
+            slot=known["slot"],
+            value=from_hex(known["value"], 32),
+            next_anchor=from_hex(known["next_anchor"], 32),
+            last_round=known["last_round"],
+        )
+
+    def save_statement(self, statement: Statement) -> None:
+        """Remember what the network said of an epoch; the first word stands."""
+        self._db.execute(
+            "insert or ignore into statements values (?, ?)",
+            [statement.epoch, json.dumps(_readable(statement))],
+        )
+        self._db.execute(
+            "delete from statements where epoch <= ?",
+            [statement.epoch - KEPT_STATEMENTS],
+        )
+
+    def statements(self, count: int = 1) -> list[dict[str, Any]]:
+        """Return the latest statements, newest first."""
+        rows = self._db.execute(
+            "select value from statements order by epoch desc limit ?", [count]
+        )
+        return [json.loads(value) for (value,) in rows]
+
+    def save_refusal(self, kind: str, reason: int, at: int) -> None:
+        """Remember that the coordinator refused a message."""
+        refused = self.get("refused") or []
+        refused.append({"kind": kind, "reason": _reason(reason), "at": at})
+        self.put("refused", refused[-KEPT_REFUSALS:])
+
+
+def open_pinned(folder: Path) -> Description:
+    """Return the network that ``folder`` is enrolled in, without writing there."""
+    with closing(State(folder, read_only=True)) as state:
+        return state.network()
+
+
+def _not_enrolled(folder: Path) -> NotEnrolled:
+    where = f" ({folder} knows no network)" if folder != Path() else ""
+    msg = f"this device is not enrolled{where}"
+    hint = "edgeproof agent enrol --network URL --owner-key-file FILE"
+    return NotEnrolled(msg, hint=hint)
+
+
+def _readable(statement: Statement) -> dict[str, Any]:
+    slots = int.from_bytes(statement.slots, "little")
+    return {
+        "epoch": statement.epoch,
+        "owner": to_hex(statement.owner),
+        "accepted": slots.bit_count(),
+        "counted": statement.counted,
+        "weights": [str(weight) for weight in statement.weights],
+        "rewards": [str(reward) for reward in statement.rewards],
+        "reasons": [_reason(code) for code in statement.reasons],
+        "difficulties": list(statement.difficulties),
+    }
+
+
+def _reason(code: int) -> dict[str, Any]:
+    try:
+        reason = Reason(code)
+    except ValueError:
+        return {"code": code, "name": "UNKNOWN", "text": "a reason of a newer version"}
+    return {"code": code, "name": reason.name, "text": reason.text}

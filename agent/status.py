@@ -1,0 +1,106 @@
+"""What the network said of this device last, for its owner.
+
+Reads the state beside a running agent or without one; never asks the network.
+"""
+
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from edgeproof.agent import identity, outbox
+from edgeproof.agent.state import State
+from edgeproof.proofs.parameters import Bucket
+from edgeproof.telemetry.hexes import to_hex
+
+UNIT = 10**18
+"""Smallest units of one token."""
+
+
+def collect(folder: Path) -> dict[str, Any]:
+    """Return everything known, as JSON values; raise ``NotEnrolled``."""
+    with closing(State(folder, read_only=True)) as state:
+        network = state.network()
+        statements = state.statements(1)
+        position = state.position()
+        return {
+            "device": to_hex(identity.device_key(folder).address),
+            "owner": state.get("owner"),
+            "network": to_hex(network.network_id),
+            "coordinator": to_hex(network.coordinator),
+            "explorer": network.api,
+            "last_beacon_slot": position.slot if position else None,
+            "last_acknowledged": state.get("acknowledged"),
+            "statement": statements[0] if statements else None,
+            "figures": state.get("figures") or [],
+            "cards": state.get("cards") or [],
+            "refused": state.get("refused") or [],
+            "unacknowledged": outbox.backlog(folder),
+        }
+
+
+def lines(found: dict[str, Any], now: float | None = None) -> list[str]:
+    """Return the lines that a person reads; ``now`` is Unix seconds."""
+    now = time.time() if now is None else now
+    rows = [
+        ("device", found["device"]),
+        ("owner", found["owner"]),
+        ("network", f"{found['network'][:18]}…  {found['explorer']}"),
+        ("last heard", _slot(found["last_beacon_slot"])),
+        ("acknowledged", _acknowledged(found["last_acknowledged"], now)),
+    ]
+    rows += [("card", _card(card)) for card in found["cards"]]
+    rows += [("committed", _figure(figure)) for figure in found["figures"]]
+    rows += _statement(found["statement"])
+    waiting = ", ".join(f"{n} {kind}" for kind, n in found["unacknowledged"].items())
+    rows.append(("unacknowledged", waiting or "nothing"))
+    rows += [("refused", _refusal(refusal)) for refusal in found["refused"][-3:]]
+    return [f"{name:<15} {text}" for name, text in rows]
+
+
+def tokens(amount: int) -> str:
+    """Return an amount of smallest units as tokens, exactly."""
+    whole, part = divmod(amount, UNIT)
+    return f"{whole}.{part:018d}".rstrip("0").rstrip(".")
+
+
+def _slot(slot: int | None) -> str:
+    return "nothing from the network yet" if slot is None else f"beacon of slot {slot}"
+
+
+def _acknowledged(known: dict[str, Any] | None, now: float) -> str:
+    if known is None:
+        return "no heartbeat yet; is `edgeproof agent run` running?"
+    ago = max(0, int(now - known["at"] / 1000))
+    return f"heartbeat of slot {known['slot']}, {ago} s ago"
+
+
+def _card(card: dict[str, Any]) -> str:
+    return f"{card['card']}: {card['name']} ({card['kind']}), n = {card['size']}"
+
+
+def _figure(figure: dict[str, Any]) -> str:
+    rate = f"{int(figure['committed']):,} {figure['unit']}"
+    return f"{rate} by card {figure['card']} in the round of slot {figure['round']}"
+
+
+def _refusal(refusal: dict[str, Any]) -> str:
+    return f"a {refusal['kind']}: {refusal['reason']['text']}"
+
+
+def _statement(statement: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if statement is None:
+        return [("statement", "none yet: they come after each epoch's close")]
+    accepted, counted = statement["accepted"], statement["counted"]
+    share = f"{100 * accepted / counted:.1f} %" if counted else "-"
+    rewards = [int(reward) for reward in statement["rewards"]]
+    rows = [
+        ("epoch", str(statement["epoch"])),
+        ("uptime", f"{share}, {accepted} of {counted} slots"),
+        ("reward", f"{tokens(sum(rewards))} tokens"),
+    ]
+    for index, reward in enumerate(rewards[: len(Bucket)]):
+        codes = statement["reasons"][index : index + 1]
+        why = f", {codes[0]['text']}" if codes and codes[0]["code"] else ""
+        rows.append((f"  {Bucket(index).name.lower()}", f"{tokens(reward)}{why}"))
+    return rows

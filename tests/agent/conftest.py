@@ -1,0 +1,228 @@
+"""A small network with a coordinator that does just what an agent can see of one."""
+
+import asyncio
+import random
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import pytest
+
+from edgeproof.agent.options import Options
+from edgeproof.proofs import merkle, timetable
+from edgeproof.proofs.keccak import keccak
+from edgeproof.proofs.parameters import Parameters
+from edgeproof.telemetry import intake, signing, topics
+from edgeproof.telemetry.broker import Connection
+from edgeproof.telemetry.description import Description
+from edgeproof.telemetry.hexes import to_hex
+from edgeproof.telemetry.message import Message, decode_signed
+from edgeproof.telemetry.messages import (
+    Ack,
+    Beacon,
+    Commitment,
+    Enrol,
+    Entropy,
+    Heartbeat,
+    IntakeRoot,
+    Opening,
+    Phase,
+    Receipt,
+    Seal,
+    Statement,
+    Status,
+    Telemetry,
+)
+from edgeproof.telemetry.signing import Key
+
+CHAIN = 64
+KINDS = {
+    "enrol": Enrol,
+    "heartbeat": Heartbeat,
+    "telemetry": Telemetry,
+    "seal": Seal,
+    "commitment": Commitment,
+    "opening": Opening,
+    "status": Status,
+}
+
+
+def small(genesis=0, **changes):
+    """Slots of a second, epochs of six, a round of a good second whenever one may."""
+    values = {
+        "genesis": genesis,
+        "slot_ms": 1000,
+        "slots_per_epoch": 6,
+        "close_slot": 5,
+        "beat_grace_ms": 300,
+        "commit_grace_ms": 200,
+        "seal_slots": 2,
+        "chain_slots": CHAIN,
+        "round_one_in": 1,
+        "round_gap": 6,
+        "phase_ms": (100, 100, 500, 100, 300),
+        "opening_slots": 1,
+        "opened_tiles": 4,
+        "first_difficulty": 8,
+        "epochs_per_root": 1,
+        "challenge_s": 3,
+        "confirmations": 0,
+    }
+    return Parameters(**(values | changes))
+
+
+@dataclass
+class Coordinator:
+    """Publishes, acknowledges, receipts; remembers what it heard."""
+
+    parameters: Parameters = field(default_factory=small)
+    key: Key = field(default_factory=lambda: Key(b"\x01" * 32))
+    acknowledges: bool = True
+
+    def __post_init__(self):
+        self.values = [keccak(b"end of the chain")]
+        for _ in range(CHAIN):
+            self.values.insert(0, keccak(self.values[0]))
+        self.heard = defaultdict(list)
+        self.copies = defaultdict(int)
+        self.slot = -1
+        self.last_round = timetable.NO_ROUND
+        self.waiting = []
+        self.receipts = {}
+
+    @property
+    def description(self):
+        return Description(
+            network_id=keccak(b"network"),
+            chain_id=31337,
+            token=b"\x02" * 20,
+            distributor=b"\x03" * 20,
+            coordinator=self.key.address,
+            attestors=(self.key.address,),
+            threshold=1,
+            beacon_anchor=self.values[0],
+            broker="mqtt://127.0.0.1:1",
+            api="http://127.0.0.1:1",
+            parameters=self.parameters,
+        )
+
+    def sign(self, message: Message) -> bytes:
+        return signing.sign(message, self.description.domain, self.key).encode()
+
+    def phase_value(self, slot, phase):
+        value = keccak(b"round", slot.to_bytes(8, "big"))
+        for _ in range(4 - phase):
+            value = keccak(value)
+        return value
+
+    def beacon(self, slot):
+        anchor = keccak(self.phase_value(slot, 0))
+        return Beacon(slot, self.values[slot + 1], anchor, bytes(32))
+
+    def entropy(self, slot):
+        value = keccak(self.values[slot + 1], b"")
+        return Entropy(slot, value, b"")
+
+    def statement(self, device, epoch, difficulties=()):
+        return Statement(
+            device=device,
+            owner=b"\x09" * 20,
+            epoch=epoch,
+            slots=b"\x07",
+            counted=6,
+            weights=(1, 0, 0, 2),
+            rewards=(10**18, 0, 0, 5),
+            reasons=(0, 62, 62, 0),
+            difficulties=tuple(difficulties),
+        )
+
+    async def run(self, connection: Connection, slots: int) -> None:
+        """Live for so many slots, beginning now."""
+        async with asyncio.TaskGroup() as group:
+            for slot in range(slots):
+                await self._publish_root(connection)
+                self.slot = slot
+                await connection.publish(
+                    "n/beacon", self.sign(self.beacon(slot)), retain=True
+                )
+                entropy = self.entropy(slot)
+                await connection.publish("n/entropy", self.sign(entropy))
+                if timetable.round_opens(
+                    self.parameters, slot, entropy.value, self.last_round
+                ):
+                    self.last_round = slot
+                    group.create_task(self._round(connection, slot))
+                await asyncio.sleep(self.parameters.slot_ms / 1000)
+
+    async def _round(self, connection, slot):
+        for phase, milliseconds in enumerate(self.parameters.phase_ms):
+            message = Phase(slot, phase, self.phase_value(slot, phase))
+            await connection.publish("n/phase", message.encode())
+            await asyncio.sleep(milliseconds / 1000)
+
+    async def _publish_root(self, connection):
+        if self.slot < 0:
+            return
+        waiting, self.waiting = self.waiting, []
+        digests = [digest for _, digest in waiting]
+        leaves = intake.leaves(b"", digests)
+        root = merkle.root(leaves)
+        message = IntakeRoot(self.slot, len(leaves), root)
+        await connection.publish("n/root", self.sign(message))
+        for device, digest in dict.fromkeys(waiting):
+            index = leaves.index(digest)
+            path = tuple(merkle.path(leaves, index))
+            self.receipts.setdefault(digest, self.slot)
+            receipt = Receipt(
+                device, self.slot, digest, index, len(leaves), path, root
+            )
+            topic = topics.downlink(to_hex(device), "receipt")
+            await connection.publish(topic, self.sign(receipt))
+
+    async def listen(self, connection):
+        await connection.subscribe("d/#")
+        async for envelope in connection:
+            kind = topics.parse(envelope.topic).kind
+            cls, raw = KINDS[kind], envelope.payload
+            self.copies[keccak(raw)] += 1
+            if cls.SIGNERS:
+                message = decode_signed(cls, raw).message
+            else:
+                message = cls.decode(raw)
+            if self.copies[keccak(raw)] == 1:
+                self.heard[kind].append((self.slot, message))
+                if kind in {"seal", "commitment", "opening"}:
+                    digest = message.digest(self.description.domain)
+                    self.waiting.append((message.device, digest))
+            if self.acknowledges and kind != "status":
+                ack = Ack(message.device, (keccak(raw),), (0,))
+                topic = topics.downlink(to_hex(message.device), "ack")
+                await connection.publish(topic, self.sign(ack))
+
+
+@pytest.fixture
+def coordinator() -> Coordinator:
+    """A coordinator of a small network that is born now."""
+    return Coordinator(small(int(time.time())))
+
+
+@pytest.fixture
+def device() -> Key:
+    return Key(b"\x05" * 32)
+
+
+@pytest.fixture
+def rng() -> random.Random:
+    return random.Random(7)
+
+
+@pytest.fixture
+def options(tmp_path) -> Options:
+    return Options(
+        state_dir=tmp_path / "state",
+        telemetry_s=0.5,
+        resend_s=0.5,
+        prover_linger_s=0.2,
+        prover_threads=1,
+        commit_margin_ms=100,
+    )

@@ -1,0 +1,156 @@
+"""The whole agent, its prover included, against a coordinator over a memory broker."""
+
+import asyncio
+import sys
+import threading
+from dataclasses import replace
+
+import pytest
+
+from edgeproof.agent import identity
+from edgeproof.agent.outbox import OUTBOX_FILE, Outbox
+from edgeproof.agent.sensors import Sampler
+from edgeproof.agent.service import AgentService
+from edgeproof.proofs import challenge, matmul, proof_of_work, uptime
+from edgeproof.proofs.keccak import keccak
+from edgeproof.proofs.parameters import Phase
+from edgeproof.telemetry import signing
+from edgeproof.telemetry.hexes import to_hex
+from edgeproof.telemetry.memory import MemoryBroker
+from edgeproof.telemetry.messages import Enrol
+
+pytestmark = pytest.mark.integration
+
+
+async def live(coordinator, options, device, slots, *, sampler=None):
+    """Run an agent and, once it has warmed up, its network for ``slots`` slots."""
+    broker = MemoryBroker()
+    options.state_dir.mkdir(exist_ok=True)
+    (options.state_dir / identity.KEY_FILE).touch(mode=0o600)
+
+    def connect(will, on_connect, _on_disconnect):
+        on_connect()
+        return broker.connect(to_hex(device.address), will=will)
+
+    service = AgentService(
+        options,
+        coordinator.description,
+        device,
+        connect=connect,
+        sampler=sampler or Sampler(lambda: {"cpu": 1}),
+    )
+    stop = asyncio.Event()
+    async with broker.connect("coordinator") as connection:
+        listening = asyncio.create_task(coordinator.listen(connection))
+        running = asyncio.create_task(service.run(stop))
+        async with asyncio.timeout(60):
+            while not service.proving_is_ready and not running.done():
+                await asyncio.sleep(0.05)
+        await coordinator.run(connection, slots)
+        stop.set()
+        await asyncio.wait_for(running, 10)
+        await asyncio.sleep(0.1)
+        listening.cancel()
+
+
+async def test_a_device_beats_seals_proves_and_opens(coordinator, options, device):
+    options.state_dir.mkdir()
+    outbox = Outbox(options.state_dir / OUTBOX_FILE, limit_bytes=1 << 20)
+    owner = signing.Key(b"\x06" * 32)
+    domain = coordinator.description.domain
+    enrol = Enrol(device.address, owner.address, 1, 1)
+    outbox.put("enrol", signing.sign(enrol, domain, device, owner).encode())
+    outbox.close()
+
+    await live(coordinator, options, device, 5)
+
+    heard = coordinator.heard
+    assert [message for _, message in heard["enrol"]] == [enrol]
+    beats = [message for _, message in heard["heartbeat"]]
+    assert [beat.slot for beat in beats] == [0, 1, 2, 3, 4]
+    assert all(slot == beat.slot for slot, beat in heard["heartbeat"])
+    for before, after in zip(beats, beats[1:], strict=False):
+        assert after.previous == keccak(before.encode())
+    claimed = uptime.accepted(
+        (uptime.bits(seal.slots) for _, seal in heard["seal"]), (1 << 6) - 1
+    )
+    assert claimed == 0b11111
+    assert heard["seal"][-1][1].head == keccak(beats[-1].encode())
+    assert len(heard["telemetry"]) >= 5
+    assert [message.online for _, message in heard["status"]] == [1, 0]
+
+    verify_round(coordinator, device, 0)
+
+
+def verify_round(coordinator, device, opened):
+    """Check the round at slot ``opened`` as the audit would."""
+    domain = coordinator.description.domain
+    entropy = coordinator.entropy(opened).value
+
+    def committed(phase):
+        messages = [
+            message
+            for slot, message in coordinator.heard["commitment"]
+            if message.phase == phase and message.round == opened
+        ]
+        assert [message.sequence for message in messages] == list(range(len(messages)))
+        for before, after in zip(messages, messages[1:], strict=False):
+            assert after.previous == before.digest(domain)
+        return messages
+
+    def seed(tag, phase):
+        value = coordinator.phase_value(opened, phase)
+        return challenge.card_seed(tag, entropy, value, device.address, 0)
+
+    products = committed(Phase.MATMUL)
+    payload = b"".join(message.payload for message in products)
+    roots = [payload[at : at + 32] for at in range(0, len(payload), 32)]
+    openings = [o for _, o in coordinator.heard["opening"] if o.round == opened]
+    assert len(openings) == 1
+    last = products[-1].digest(domain)
+    assert openings[0].commitment == last
+    draw = challenge.draw(last, coordinator.entropy(opened + 2).value)
+    verdict = matmul.verify(
+        seed(challenge.MATMUL, Phase.MATMUL),
+        products[0].size,
+        roots,
+        draw,
+        openings[0].payload,
+        coordinator.parameters.opened_tiles,
+    )
+    assert verdict == 0
+
+    searches = committed(Phase.POW)
+    assert {message.size for message in searches} == {8}
+    nonces = b"".join(message.payload for message in searches)
+    verdict = proof_of_work.verify(seed(challenge.POW, Phase.POW), 8, nonces)
+    assert verdict == 0
+
+
+async def test_what_is_not_acknowledged_is_sent_again(coordinator, options, device):
+    coordinator.acknowledges = False
+    await live(coordinator, options, device, 3)
+    seal = next(message for _, message in coordinator.heard["seal"])
+    again = signing.sign(seal, coordinator.description.domain, device).encode()
+    assert coordinator.copies[keccak(again)] >= 2
+    outbox = Outbox(options.state_dir / OUTBOX_FILE, limit_bytes=1 << 20)
+    assert len(outbox) > 0
+    outbox.close()
+
+
+async def test_a_sensor_that_hangs_delays_no_beat(coordinator, options, device):
+    forever = threading.Event()
+    sampler = Sampler(lambda: {"waited": forever.wait(60)}, timeout=0.2)
+    await live(coordinator, options, device, 3, sampler=sampler)
+    forever.set()
+    assert [beat.slot for _, beat in coordinator.heard["heartbeat"]] == [0, 1, 2]
+    assert coordinator.heard["telemetry"] == []
+
+
+async def test_a_prover_that_cannot_start_costs_no_uptime(
+    coordinator, options, device
+):
+    broken = replace(options, prover_command=(sys.executable, "-c", "raise SystemExit(3)"))
+    await live(coordinator, broken, device, 3)
+    assert [beat.slot for _, beat in coordinator.heard["heartbeat"]] == [0, 1, 2]
+    assert coordinator.heard["commitment"] == []
