@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from edgeproof.agent.commands import app as agent
-from edgeproof.audit.commands import audit
+from edgeproof.audit.commands import audit_command as audit
 from edgeproof.coordinator.commands import app as coordinator
 from edgeproof.errors import EdgeproofError
 from edgeproof.simulator.commands import demo
@@ -24,7 +24,7 @@ app = typer.Typer(
 )
 app.add_typer(agent, name="agent")
 app.add_typer(coordinator, name="coordinator")
-app.command()(audit)
+app.command("audit")(audit)
 app.command()(demo)
 
 
