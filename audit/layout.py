@@ -6,7 +6,6 @@ slots are bitmaps (bit ``i % 8`` of byte ``i // 8`` is the epoch's slot i).  The
 ``carried_out_*`` of one bundle are, byte for byte, ``carried_in_*`` of the next.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -29,6 +28,8 @@ from edgeproof.proofs.parameters import Bucket
 from edgeproof.proofs.reasons import Reason
 from edgeproof.proofs.timetable import NO_ROUND
 from edgeproof.telemetry import description
+from edgeproof.telemetry.bounded_json import load_object
+from edgeproof.telemetry.errors import MessageRefused
 from edgeproof.telemetry.codec import SIGNATURE
 from edgeproof.telemetry.description import Description
 from edgeproof.telemetry.kinds import Kind
@@ -397,11 +398,9 @@ def _reasons(table: Table, rows: Rows) -> list[Reason]:
 
 def _description(text: str) -> Description:
     try:
-        values = json.loads(text)
-    except (ValueError, RecursionError):
+        values = load_object(text, description.LARGEST)
+    except MessageRefused:
         raise BadBundle(PARAMETERS.file, "a description in JSON", text[:80]) from None
-    if not isinstance(values, dict):
-        raise BadBundle(PARAMETERS.file, "a JSON object", text[:80])
     found = Description.from_json(values)
     again = description.canonical(found.as_json()).decode()
     if again != text:

@@ -4,7 +4,6 @@ Its canonical JSON is ``manifest.json``; the Keccak-256 of those bytes is the
 ``dataHash`` that attestors sign and the distributor stores.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -12,6 +11,7 @@ from typing import Any, Self
 
 from edgeproof.audit.errors import BadBundle
 from edgeproof.proofs.keccak import keccak
+from edgeproof.telemetry.bounded_json import load_object
 from edgeproof.telemetry.description import canonical
 from edgeproof.telemetry.errors import MessageRefused
 from edgeproof.telemetry.hexes import from_hex, to_hex
@@ -111,9 +111,6 @@ def read_json(name: str, raw: bytes) -> dict[str, Any]:
     if len(raw) > LARGEST_JSON:
         raise BadBundle(name, f"at most {LARGEST_JSON} bytes", f"{len(raw)} bytes")
     try:
-        values = json.loads(raw)
-    except (ValueError, RecursionError):
-        values = None
-    if not isinstance(values, dict):
-        raise BadBundle(name, "a JSON object", "something else")
-    return values
+        return load_object(raw, LARGEST_JSON)
+    except MessageRefused:
+        raise BadBundle(name, "a JSON object", "something else") from None

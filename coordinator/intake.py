@@ -13,7 +13,6 @@ code beside it, and loses nothing that was good before.
    STALE_NONCE, QUOTA).
 """
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from edgeproof.proofs import timetable
 from edgeproof.proofs.parameters import PHASE_BUCKET, Bucket, Phase
 from edgeproof.proofs.reasons import Reason
 from edgeproof.telemetry import signing, topics
+from edgeproof.telemetry.bounded_json import load_object
 from edgeproof.telemetry.description import Description
 from edgeproof.telemetry.errors import MessageRefused
 from edgeproof.telemetry.hexes import to_hex
@@ -174,12 +174,7 @@ class _Admission:
         message = Telemetry.decode(self.payload)
         self._subject(message.device)
         self._known(message.device)
-        try:
-            readings = json.loads(message.readings)
-        except (ValueError, RecursionError):
-            readings = None
-        if not isinstance(readings, dict):
-            raise MessageRefused(Reason.MALFORMED, "readings are not a JSON object")
+        load_object(message.readings, LARGEST["telemetry"])
         self.batch.telemetry.append(message)
 
     def _seal(self) -> None:

@@ -13,6 +13,7 @@ from edgeproof.proofs.keccak import keccak
 from edgeproof.proofs.parameters import Parameters
 from edgeproof.proofs.reasons import Reason
 from edgeproof.telemetry import signing
+from edgeproof.telemetry.bounded_json import load_object
 from edgeproof.telemetry.eip712 import Domain
 from edgeproof.telemetry.errors import MessageRefused
 from edgeproof.telemetry.hexes import from_hex, to_hex
@@ -117,14 +118,11 @@ def read(text: str | bytes) -> Description:
     Whether to trust that coordinator is the caller's decision.  Raises
     ``MessageRefused`` or ``BadParameters``.
     """
-    if len(text) > LARGEST:
-        raise MessageRefused(Reason.TOO_LARGE, f"description of {len(text)} bytes")
-    try:
-        outer = json.loads(text)
-        content, signature = outer["network"], outer["signature"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+    outer = load_object(text, LARGEST)
+    content, signature = outer.get("network"), outer.get("signature")
+    if not isinstance(content, dict):
         detail = "not a signed network description"
-        raise MessageRefused(Reason.MALFORMED, detail) from None
+        raise MessageRefused(Reason.MALFORMED, detail)
     description = Description.from_json(content)
     message = Network(description.network_id, keccak(canonical(content)))
     signed = Signed(message, (from_hex(signature, 65),))
