@@ -57,10 +57,11 @@ def enrol(
     delivers it.
     """
     from edgeproof.agent import enrolment, identity, settings
+    from edgeproof.telemetry import keyfile
     from edgeproof.telemetry.hexes import to_hex
 
     options = settings.load(state_dir=state)
-    owner = identity.read_key(owner_key_file)
+    owner = keyfile.read_key(owner_key_file)
     done = enrolment.enrol(options, enrolment.fetch(network), owner)
     typer.echo(f"device       {to_hex(done.device)}")
     typer.echo(f"owner        {to_hex(done.owner)}")

@@ -17,6 +17,7 @@ from edgeproof.telemetry import description, signing
 from edgeproof.telemetry.description import Description
 from edgeproof.telemetry.errors import MessageRefused
 from edgeproof.telemetry.hexes import to_hex
+from edgeproof.telemetry.keyfile import BadKeyFile
 from edgeproof.telemetry.messages import Enrol
 from edgeproof.telemetry.signing import Key
 
@@ -96,7 +97,7 @@ def enrol(options: Options, text: str, owner_key: Key) -> Enrolled:
         key = identity.ensure_device_key(folder)
         if owner_key.address == key.address:
             msg = "the owner's key is this device's own key"
-            raise identity.BadKeyFile(msg, hint="owner and device need different keys")
+            raise BadKeyFile(msg, hint="owner and device need different keys")
         now = wall_ms()
         nonce = max(now, (state.get("nonce") or 0) + 1)
         message = Enrol(key.address, owner_key.address, nonce, now)

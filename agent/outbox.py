@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from edgeproof.agent import lean
 from edgeproof.errors import EdgeproofError
@@ -228,7 +229,7 @@ def backlog(folder: Path) -> dict[str, int]:
     path = folder / OUTBOX_FILE
     if not path.exists():
         return {}
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as db:
         rows = db.execute(
             "select kind, count(*) from messages group by kind order by kind"
         ).fetchall()

@@ -56,20 +56,12 @@ Answer = Mapping[str, object]
 
 
 class Prover:
-    """Serve commands with the given cards.
-
-    Subclasses may override ``product``: the simulator's cheating provers do.
-    """
+    """Serve commands with the given cards, and give each answer to ``answer``."""
 
     def __init__(self, own: Sequence[Card], answer: Callable[[Answer], None]) -> None:
         self._cards = {card.index: card for card in own}
         self._answer = answer
         self._digests: OrderedDict[int, tuple[int, list[Words]]] = OrderedDict()
-
-    def product(self, card: Card, seed: bytes, size: int) -> tuple[bytes, Words]:
-        """Return root and digests of one product."""
-        made = card.product(seed, size)
-        return made.root, made.digests
 
     def serve(self, command: Mapping[str, Any], arrived: float) -> None:
         """Carry out one command that ``arrived`` at that ``time.monotonic``."""
@@ -133,14 +125,14 @@ class Prover:
         # The last product is not begun where it can't be finished.
         while len(digests) < MAX_PRODUCTS and time.monotonic() + 0.8 * fastest < until:
             started = time.monotonic()
-            root, words = self.product(card, seed, size)
+            made = card.product(seed, size)
             ended = time.monotonic()
             if ended > until:
                 break
-            seed = matmul.next_seed(seed, root, len(digests))
-            digests.append(words)
+            seed = matmul.next_seed(seed, made.root, len(digests))
+            digests.append(made.digests)
             fastest = min(fastest or ended - started, ended - started)
-            report.add([root], soon=ended + fastest)
+            report.add([made.root], soon=ended + fastest)
         self._keep(command["job"], size, digests)
         report.end()
 

@@ -99,14 +99,10 @@ class AgentService:
             "statement": self._on_statement,
         }
         self._beacon: Beacon | None = None
-        self._prover_known = False
+        self.ready = asyncio.Event()
+        """Set once the kernels are compiled, or were found not to work."""
         self._heard = asyncio.Event()
         self._greet = asyncio.Event()
-
-    @property
-    def proving_is_ready(self) -> bool:
-        """Whether the kernels are compiled, or were found not to work."""
-        return self._prover_known
 
     async def run(self, stop: asyncio.Event) -> None:
         """Return after ``stop`` is set, with nothing left running."""
@@ -186,7 +182,7 @@ class AgentService:
         self._state.put("cards", cards)
         self._log.info("prover ready", cards=cards)
         self._delivery.hold()
-        self._prover_known = True
+        self.ready.set()
         await self._proving.run()
 
     async def _listen(self, connection: Connection) -> None:

@@ -9,6 +9,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from edgeproof.agent.beacons import Position
 from edgeproof.errors import EdgeproofError
@@ -37,6 +38,10 @@ class NotEnrolled(EdgeproofError):  # noqa: N818 - reads as what it is about
     """The folder knows no network yet."""
 
 
+class BrokenState(EdgeproofError):  # noqa: N818 - reads as what it is about
+    """The file cannot be opened or is not a database."""
+
+
 class OtherNetwork(EdgeproofError):  # noqa: N818 - reads as what it is about
     """The description is of another network, or signed by another coordinator."""
 
@@ -46,17 +51,14 @@ class State:
 
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         path = folder / STATE_FILE
-        if read_only:
-            if not path.exists():
-                raise _not_enrolled(folder)
-            self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-            return
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("pragma journal_mode = wal")
-        self._db.execute("pragma synchronous = normal")
-        self._db.executescript(SCHEMA)
+        if read_only and not path.exists():
+            raise _not_enrolled(folder)
+        try:
+            self._db = _read(path) if read_only else _write(folder, path)
+        except (OSError, sqlite3.Error) as error:
+            msg = f"cannot open {path}: {error}"
+            hint = "is the folder yours and writable, and the disk not full?"
+            raise BrokenState(msg, hint=hint) from None
 
     def close(self) -> None:
         """Release the file."""
@@ -159,6 +161,20 @@ def open_pinned(folder: Path) -> Description:
     """Return the network that ``folder`` is enrolled in, without writing there."""
     with closing(State(folder, read_only=True)) as state:
         return state.network()
+
+
+def _read(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
+
+
+def _write(folder: Path, path: Path) -> sqlite3.Connection:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("pragma journal_mode = wal")
+    db.execute("pragma synchronous = normal")
+    db.executescript(SCHEMA)
+    return db
 
 
 def _not_enrolled(folder: Path) -> NotEnrolled:

@@ -29,9 +29,9 @@ from edgeproof.proofs.reasons import Reason
 from edgeproof.proofs.timetable import NO_ROUND
 from edgeproof.telemetry import description
 from edgeproof.telemetry.bounded_json import load_object
-from edgeproof.telemetry.errors import MessageRefused
 from edgeproof.telemetry.codec import SIGNATURE
 from edgeproof.telemetry.description import Description
+from edgeproof.telemetry.errors import MessageRefused
 from edgeproof.telemetry.kinds import Kind
 from edgeproof.telemetry.message import Message, Signed, kinds_of
 from edgeproof.telemetry.messages import (

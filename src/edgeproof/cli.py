@@ -40,7 +40,10 @@ def edgeproof(
     show_version: Annotated[
         bool,
         typer.Option(
-            "--version", is_eager=True, callback=_print_version, help="Show the version."
+            "--version",
+            is_eager=True,
+            callback=_print_version,
+            help="Show the version.",
         ),
     ] = False,
 ) -> None:

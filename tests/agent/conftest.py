@@ -5,6 +5,8 @@ import random
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +38,7 @@ from edgeproof.telemetry.messages import (
 from edgeproof.telemetry.signing import Key
 
 CHAIN = 64
-KINDS = {
+KINDS: dict[str, type[Message]] = {
     "enrol": Enrol,
     "heartbeat": Heartbeat,
     "telemetry": Telemetry,
@@ -47,9 +49,9 @@ KINDS = {
 }
 
 
-def small(genesis=0, **changes):
+def small(genesis: int = 1, **changes: Any) -> Parameters:
     """Slots of a second, epochs of six, a round of a good second whenever one may."""
-    values = {
+    values: dict[str, Any] = {
         "genesis": genesis,
         "slot_ms": 1000,
         "slots_per_epoch": 6,
@@ -79,19 +81,18 @@ class Coordinator:
     key: Key = field(default_factory=lambda: Key(b"\x01" * 32))
     acknowledges: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.values = [keccak(b"end of the chain")]
         for _ in range(CHAIN):
             self.values.insert(0, keccak(self.values[0]))
-        self.heard = defaultdict(list)
-        self.copies = defaultdict(int)
+        self.heard: dict[str, list[tuple[int, Any]]] = defaultdict(list)
+        self.copies: dict[bytes, int] = defaultdict(int)
         self.slot = -1
         self.last_round = timetable.NO_ROUND
-        self.waiting = []
-        self.receipts = {}
+        self.waiting: list[tuple[bytes, bytes]] = []
 
     @property
-    def description(self):
+    def description(self) -> Description:
         return Description(
             network_id=keccak(b"network"),
             chain_id=31337,
@@ -109,21 +110,23 @@ class Coordinator:
     def sign(self, message: Message) -> bytes:
         return signing.sign(message, self.description.domain, self.key).encode()
 
-    def phase_value(self, slot, phase):
+    def phase_value(self, slot: int, phase: int) -> bytes:
         value = keccak(b"round", slot.to_bytes(8, "big"))
         for _ in range(4 - phase):
             value = keccak(value)
         return value
 
-    def beacon(self, slot):
+    def beacon(self, slot: int) -> Beacon:
         anchor = keccak(self.phase_value(slot, 0))
         return Beacon(slot, self.values[slot + 1], anchor, bytes(32))
 
-    def entropy(self, slot):
+    def entropy(self, slot: int) -> Entropy:
         value = keccak(self.values[slot + 1], b"")
         return Entropy(slot, value, b"")
 
-    def statement(self, device, epoch, difficulties=()):
+    def statement(
+        self, device: bytes, epoch: int, difficulties: tuple[int, ...] = ()
+    ) -> Statement:
         return Statement(
             device=device,
             owner=b"\x09" * 20,
@@ -133,7 +136,7 @@ class Coordinator:
             weights=(1, 0, 0, 2),
             rewards=(10**18, 0, 0, 5),
             reasons=(0, 62, 62, 0),
-            difficulties=tuple(difficulties),
+            difficulties=difficulties,
         )
 
     async def run(self, connection: Connection, slots: int) -> None:
@@ -154,13 +157,13 @@ class Coordinator:
                     group.create_task(self._round(connection, slot))
                 await asyncio.sleep(self.parameters.slot_ms / 1000)
 
-    async def _round(self, connection, slot):
+    async def _round(self, connection: Connection, slot: int) -> None:
         for phase, milliseconds in enumerate(self.parameters.phase_ms):
             message = Phase(slot, phase, self.phase_value(slot, phase))
             await connection.publish("n/phase", message.encode())
             await asyncio.sleep(milliseconds / 1000)
 
-    async def _publish_root(self, connection):
+    async def _publish_root(self, connection: Connection) -> None:
         if self.slot < 0:
             return
         waiting, self.waiting = self.waiting, []
@@ -172,23 +175,22 @@ class Coordinator:
         for device, digest in dict.fromkeys(waiting):
             index = leaves.index(digest)
             path = tuple(merkle.path(leaves, index))
-            self.receipts.setdefault(digest, self.slot)
-            receipt = Receipt(
-                device, self.slot, digest, index, len(leaves), path, root
-            )
+            receipt = Receipt(device, self.slot, digest, index, len(leaves), path, root)
             topic = topics.downlink(to_hex(device), "receipt")
             await connection.publish(topic, self.sign(receipt))
 
-    async def listen(self, connection):
+    async def listen(self, connection: Connection) -> None:
+        """Hear every device until cancelled."""
         await connection.subscribe("d/#")
         async for envelope in connection:
-            kind = topics.parse(envelope.topic).kind
+            topic = topics.parse(envelope.topic)
+            assert topic is not None
+            kind = topic.kind
             cls, raw = KINDS[kind], envelope.payload
             self.copies[keccak(raw)] += 1
-            if cls.SIGNERS:
-                message = decode_signed(cls, raw).message
-            else:
-                message = cls.decode(raw)
+            message: Any = (
+                decode_signed(cls, raw).message if cls.SIGNERS else cls.decode(raw)
+            )
             if self.copies[keccak(raw)] == 1:
                 self.heard[kind].append((self.slot, message))
                 if kind in {"seal", "commitment", "opening"}:
@@ -196,8 +198,8 @@ class Coordinator:
                     self.waiting.append((message.device, digest))
             if self.acknowledges and kind != "status":
                 ack = Ack(message.device, (keccak(raw),), (0,))
-                topic = topics.downlink(to_hex(message.device), "ack")
-                await connection.publish(topic, self.sign(ack))
+                where = topics.downlink(to_hex(message.device), "ack")
+                await connection.publish(where, self.sign(ack))
 
 
 @pytest.fixture
@@ -213,11 +215,11 @@ def device() -> Key:
 
 @pytest.fixture
 def rng() -> random.Random:
-    return random.Random(7)
+    return random.Random(7)  # noqa: S311 - a test repeats itself
 
 
 @pytest.fixture
-def options(tmp_path) -> Options:
+def options(tmp_path: Path) -> Options:
     return Options(
         state_dir=tmp_path / "state",
         telemetry_s=0.5,

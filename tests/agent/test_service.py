@@ -3,11 +3,14 @@
 import asyncio
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 
-from edgeproof.agent import identity
+from edgeproof.agent.options import Options
 from edgeproof.agent.outbox import OUTBOX_FILE, Outbox
 from edgeproof.agent.sensors import Sampler
 from edgeproof.agent.service import AgentService
@@ -15,20 +18,34 @@ from edgeproof.proofs import challenge, matmul, proof_of_work, uptime
 from edgeproof.proofs.keccak import keccak
 from edgeproof.proofs.parameters import Phase
 from edgeproof.telemetry import signing
+from edgeproof.telemetry.broker import Connection, Will
 from edgeproof.telemetry.hexes import to_hex
 from edgeproof.telemetry.memory import MemoryBroker
-from edgeproof.telemetry.messages import Enrol
+from edgeproof.telemetry.messages import Commitment, Enrol
+from edgeproof.telemetry.signing import Key
+
+if TYPE_CHECKING:
+    from tests.agent.conftest import Coordinator
 
 pytestmark = pytest.mark.integration
 
 
-async def live(coordinator, options, device, slots, *, sampler=None):
+async def live(
+    coordinator: "Coordinator",
+    options: Options,
+    device: Key,
+    slots: int,
+    *,
+    sampler: Sampler | None = None,
+) -> None:
     """Run an agent and, once it has warmed up, its network for ``slots`` slots."""
     broker = MemoryBroker()
-    options.state_dir.mkdir(exist_ok=True)
-    (options.state_dir / identity.KEY_FILE).touch(mode=0o600)
 
-    def connect(will, on_connect, _on_disconnect):
+    def connect(
+        will: Will,
+        on_connect: Callable[[], None],
+        _on_disconnect: Callable[[str], None],
+    ) -> Connection:
         on_connect()
         return broker.connect(to_hex(device.address), will=will)
 
@@ -44,8 +61,7 @@ async def live(coordinator, options, device, slots, *, sampler=None):
         listening = asyncio.create_task(coordinator.listen(connection))
         running = asyncio.create_task(service.run(stop))
         async with asyncio.timeout(60):
-            while not service.proving_is_ready and not running.done():
-                await asyncio.sleep(0.05)
+            await service.ready.wait()
         await coordinator.run(connection, slots)
         stop.set()
         await asyncio.wait_for(running, 10)
@@ -53,10 +69,12 @@ async def live(coordinator, options, device, slots, *, sampler=None):
         listening.cancel()
 
 
-async def test_a_device_beats_seals_proves_and_opens(coordinator, options, device):
+async def test_a_device_beats_seals_proves_and_opens(
+    coordinator: "Coordinator", options: Options, device: Key
+) -> None:
     options.state_dir.mkdir()
     outbox = Outbox(options.state_dir / OUTBOX_FILE, limit_bytes=1 << 20)
-    owner = signing.Key(b"\x06" * 32)
+    owner = Key(b"\x06" * 32)
     domain = coordinator.description.domain
     enrol = Enrol(device.address, owner.address, 1, 1)
     outbox.put("enrol", signing.sign(enrol, domain, device, owner).encode())
@@ -69,7 +87,7 @@ async def test_a_device_beats_seals_proves_and_opens(coordinator, options, devic
     beats = [message for _, message in heard["heartbeat"]]
     assert [beat.slot for beat in beats] == [0, 1, 2, 3, 4]
     assert all(slot == beat.slot for slot, beat in heard["heartbeat"])
-    for before, after in zip(beats, beats[1:], strict=False):
+    for before, after in pairwise(beats):
         assert after.previous == keccak(before.encode())
     claimed = uptime.accepted(
         (uptime.bits(seal.slots) for _, seal in heard["seal"]), (1 << 6) - 1
@@ -82,23 +100,23 @@ async def test_a_device_beats_seals_proves_and_opens(coordinator, options, devic
     verify_round(coordinator, device, 0)
 
 
-def verify_round(coordinator, device, opened):
+def verify_round(coordinator: "Coordinator", device: Key, opened: int) -> None:
     """Check the round at slot ``opened`` as the audit would."""
     domain = coordinator.description.domain
     entropy = coordinator.entropy(opened).value
 
-    def committed(phase):
+    def committed(phase: Phase) -> list[Commitment]:
         messages = [
             message
             for slot, message in coordinator.heard["commitment"]
             if message.phase == phase and message.round == opened
         ]
         assert [message.sequence for message in messages] == list(range(len(messages)))
-        for before, after in zip(messages, messages[1:], strict=False):
+        for before, after in pairwise(messages):
             assert after.previous == before.digest(domain)
         return messages
 
-    def seed(tag, phase):
+    def seed(tag: bytes, phase: Phase) -> bytes:
         value = coordinator.phase_value(opened, phase)
         return challenge.card_seed(tag, entropy, value, device.address, 0)
 
@@ -127,7 +145,9 @@ def verify_round(coordinator, device, opened):
     assert verdict == 0
 
 
-async def test_what_is_not_acknowledged_is_sent_again(coordinator, options, device):
+async def test_what_is_not_acknowledged_is_sent_again(
+    coordinator: "Coordinator", options: Options, device: Key
+) -> None:
     coordinator.acknowledges = False
     await live(coordinator, options, device, 3)
     seal = next(message for _, message in coordinator.heard["seal"])
@@ -138,7 +158,9 @@ async def test_what_is_not_acknowledged_is_sent_again(coordinator, options, devi
     outbox.close()
 
 
-async def test_a_sensor_that_hangs_delays_no_beat(coordinator, options, device):
+async def test_a_sensor_that_hangs_delays_no_beat(
+    coordinator: "Coordinator", options: Options, device: Key
+) -> None:
     forever = threading.Event()
     sampler = Sampler(lambda: {"waited": forever.wait(60)}, timeout=0.2)
     await live(coordinator, options, device, 3, sampler=sampler)
@@ -148,9 +170,11 @@ async def test_a_sensor_that_hangs_delays_no_beat(coordinator, options, device):
 
 
 async def test_a_prover_that_cannot_start_costs_no_uptime(
-    coordinator, options, device
-):
-    broken = replace(options, prover_command=(sys.executable, "-c", "raise SystemExit(3)"))
+    coordinator: "Coordinator", options: Options, device: Key
+) -> None:
+    broken = replace(
+        options, prover_command=(sys.executable, "-c", "raise SystemExit(3)")
+    )
     await live(coordinator, broken, device, 3)
     assert [beat.slot for _, beat in coordinator.heard["heartbeat"]] == [0, 1, 2]
     assert coordinator.heard["commitment"] == []
