@@ -7,7 +7,7 @@ Read the packages in the order the data travels:
 3. ``telemetry``    the messages that cross the wire, and the broker they cross
 4. ``agent``        a device samples itself, proves work, and queues what it made
 5. ``coordinator``  hears devices, keeps what arrived on time, closes epochs
-6. ``audit``        recomputes an epoch from its published bundle; the close is this code
+6. ``audit``        recomputes an epoch from its bundle; the close is this same code
 7. ``chain``        posts each root once, mints exactly its increase, pays claims
 8. ``simulator``    a network on one machine, cheaters included: ``edgeproof demo``
 

@@ -47,7 +47,7 @@ def edgeproof(
         ),
     ] = False,
 ) -> None:
-    """Edge machines prove the work they did; anyone can recompute what they are paid."""
+    """Edge machines prove work; anyone can recompute what they are paid."""
     del show_version
 
 
