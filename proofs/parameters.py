@@ -14,6 +14,15 @@ from edgeproof.errors import EdgeproofError
 SECOND = 1000
 """Milliseconds."""
 
+MOST_SLOTS = 8192
+"""Slots of an epoch: as many as the bitmap of a seal has bits."""
+
+LONGEST = 2**40
+"""Any other number but amounts: 35 years of milliseconds, 34,000 of seconds."""
+
+LARGEST_AMOUNT = 2**192
+"""Caps and weights: sums of them over all epochs stay below 2**256."""
+
 
 class Bucket(IntEnum):
     """What is paid for.  The order is that of every list "by bucket"."""
@@ -94,6 +103,8 @@ class Parameters:
         for field in fields(self):
             self._check_numbers(field.name, getattr(self, field.name))
         self._check_lengths()
+        if self.slots_per_epoch > MOST_SLOTS:
+            self._refuse("slots_per_epoch", f"must be at most {MOST_SLOTS}")
         if self.beat_grace_ms >= self.slot_ms:
             self._refuse("beat_grace_ms", "must be shorter than a slot")
         if self.round_ms + self.commit_grace_ms > self.round_slots * self.slot_ms:
@@ -170,6 +181,10 @@ class Parameters:
         numbers = value if isinstance(value, tuple) else (value,)
         if not all(type(number) is int and number >= 0 for number in numbers):
             self._refuse(name, "must be whole numbers of zero or more")
+        amounts = {"epoch_cap", "floor_weights"}
+        most = LARGEST_AMOUNT if name in amounts else LONGEST
+        if any(number > most for number in numbers):
+            self._refuse(name, f"must be at most {most}")
         zero_is_fine = {"beat_grace_ms", "commit_grace_ms", "confirmations"}
         tuples_too = isinstance(value, tuple)
         if not tuples_too and value == 0 and name not in zero_is_fine:

@@ -78,7 +78,8 @@ class Description:
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """Return the description of ``as_json``.
 
-        Raises ``MessageRefused`` (MALFORMED) or ``BadParameters``.
+        Raises ``MessageRefused`` (MALFORMED, NOT_CANONICAL, OUT_OF_RANGE) or
+        ``BadParameters``.
         """
         if values.get("format") != FORMAT:
             detail = f"description format {values.get('format')!r}, expected {FORMAT}"
@@ -97,12 +98,23 @@ class Description:
                 api=str(values["api"]),
                 parameters=Parameters.from_json(values["parameters"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             detail = f"description without {error}"
             raise MessageRefused(Reason.MALFORMED, detail) from None
-        if description.as_json() != dict(values):
+        # As texts: 1 == 1.0 == True, but only one of them is what gets signed.
+        if canonical(description.as_json()) != canonical(values):
             raise MessageRefused(Reason.NOT_CANONICAL, "description")
+        description._check()
         return description
+
+    def _check(self) -> None:
+        if not 0 < self.chain_id < 1 << 64:
+            detail = f"chain_id {self.chain_id:#x}"
+            raise MessageRefused(Reason.OUT_OF_RANGE, detail)
+        signers = len(set(self.attestors))
+        if signers != len(self.attestors) or not 0 < self.threshold <= signers:
+            detail = f"{self.threshold} of {signers} different attestors"
+            raise MessageRefused(Reason.OUT_OF_RANGE, detail)
 
     def sign(self, key: Key) -> str:
         """Return the signed description as the text that is served."""

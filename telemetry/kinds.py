@@ -65,8 +65,9 @@ class Kind:
                 return False
             return all(self.item._holds(each) for each in value)  # noqa: SLF001 - own class
         if self.bits:
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            return whole and 0 <= value < 1 << self.bits
+            if isinstance(value, bool) or not isinstance(value, int):
+                return False
+            return 0 <= value < 1 << self.bits
         if self.solidity == "string":
             return isinstance(value, str) and len(value.encode()) <= self.limit
         if not isinstance(value, bytes):
