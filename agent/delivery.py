@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from edgeproof.agent.log import logger
 from edgeproof.agent.outbox import Outbox
@@ -52,10 +53,10 @@ class Delivery:
         while True:
             self._wake.clear()
             await self.flush(connection)
-            try:
-                await asyncio.wait_for(self._wake.wait(), LOOK_AGAIN_S)
-            except TimeoutError:
-                continue
+            # Not wait_for: before Python 3.12 it can swallow a cancellation.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_AGAIN_S):
+                    await self._wake.wait()
 
     async def flush(
         self, connection: Connection, *, now: Callable[[], int] = wall_ms

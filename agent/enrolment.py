@@ -62,8 +62,12 @@ def fetch(network: str, *, attempts: int = ATTEMPTS) -> str:
     address = network.rstrip("/") + WELL_KNOWN
 
     def once() -> bytes:
-        with urllib.request.urlopen(address, timeout=TIMEOUT_S) as answer:  # noqa: S310 - the scheme was checked
-            return bytes(answer.read(description.LARGEST + 1))
+        try:
+            with urllib.request.urlopen(address, timeout=TIMEOUT_S) as answer:  # noqa: S310 - the scheme was checked
+                return bytes(answer.read(description.LARGEST + 1))
+        except urllib.error.HTTPError as error:
+            error.close()  # it is an open answer too
+            raise
 
     try:
         for attempt in stamina.retry_context(on=_worth_retrying, attempts=attempts):

@@ -1,7 +1,6 @@
 """The prover as seen from the agent: a child that is started, asked, and stopped."""
 
 import asyncio
-import contextlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -110,20 +109,21 @@ class ProverProcess:
         if child.stdin is not None:
             child.stdin.close()  # the prover ends with its input
         try:
-            await asyncio.wait_for(child.wait(), GOODBYE)
+            async with asyncio.timeout(GOODBYE):
+                await child.wait()
         except TimeoutError:
             child.kill()
             await child.wait()
         await self._reap()
 
     async def _reap(self) -> None:
-        readers, self._readers = self._readers, []
         current = asyncio.current_task()
+        readers = [task for task in self._readers if task is not current]
+        self._readers = []
         for task in readers:
-            if task is not current:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+            task.cancel()
+        if readers:
+            await asyncio.wait(readers)
         if self._ready is not None and not self._ready.done():
             self._ready.cancel()
 
@@ -133,7 +133,8 @@ class ProverProcess:
         self._ready = asyncio.get_running_loop().create_future()
         try:
             self.send(command)
-            return await asyncio.wait_for(self._ready, LONGEST_WARM_UP)
+            async with asyncio.timeout(LONGEST_WARM_UP):
+                return await self._ready
         except TimeoutError:
             await self.stop()
             msg = f"the prover was not ready after {LONGEST_WARM_UP:g} s"

@@ -8,6 +8,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from edgeproof.agent.log import logger
@@ -259,10 +260,10 @@ class Proving:
             due = self._rounds.next_due()
             pause = LONGEST_PAUSE_S if due is None else (due - clock_ms()) / 1000
             pause = min(max(pause, SHORTEST_PAUSE_S), LONGEST_PAUSE_S)
-            try:
-                await asyncio.wait_for(self._wake.wait(), pause)
-            except TimeoutError:
-                continue
+            # Not wait_for: before Python 3.12 it can swallow a cancellation.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
 
     async def _tidy(self) -> None:
         """Stop a prover that hangs, or that nobody needs any more."""

@@ -85,7 +85,8 @@ class Sampler:
         self._thread = threading.Thread(target=work, name="sensors", daemon=True)
         self._thread.start()
         try:
-            return await asyncio.wait_for(done, self._timeout)
+            async with asyncio.timeout(self._timeout):
+                return await done
         except TimeoutError:
             return None
 

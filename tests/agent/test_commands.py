@@ -1,0 +1,112 @@
+"""``edgeproof agent`` as its owner meets it, in processes of its own."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from edgeproof.agent import enrolment, status
+from edgeproof.agent.commands import app
+from edgeproof.agent.options import Options
+from edgeproof.agent.state import NotEnrolled, State
+from edgeproof.telemetry.signing import Key
+
+if TYPE_CHECKING:
+    from tests.agent.conftest import Coordinator
+
+HEAVY = ("numba", "numpy", "web3", "sqlite_utils", "structlog", "aiomqtt")
+
+
+@pytest.fixture
+def enrolled(coordinator: "Coordinator", options: Options) -> Path:
+    """The state folder of an enrolled device that a network has answered."""
+    text = coordinator.description.sign(coordinator.key)
+    done = enrolment.enrol(options, text, Key(b"\x06" * 32))
+    state = State(options.state_dir)
+    state.put("acknowledged", {"slot": 7, "at": time.time() * 1000})
+    state.put("cards", [{"card": 0, "name": "A CPU", "kind": "cpu", "size": 1024}])
+    state.save_refusal("seal", 8, 0)
+    state.save_statement(coordinator.statement(done.device, 3))
+    state.close()
+    return options.state_dir
+
+
+def test_status_tells_what_the_network_said(enrolled: Path) -> None:
+    result = CliRunner().invoke(app, ["status", "--state", str(enrolled)])
+    assert result.exit_code == 0
+    for expected in (
+        "heartbeat of slot 7",
+        "50.0 %, 3 of 6 slots",
+        "1.000000000000000005 tokens",
+        "does not measure this bucket",
+        "1 enrol",
+        "after its deadline",
+        "A CPU (cpu), n = 1024",
+    ):
+        assert expected in result.output
+
+
+def test_status_is_one_json_object_too(enrolled: Path) -> None:
+    result = CliRunner().invoke(app, ["status", "--json", "--state", str(enrolled)])
+    found = json.loads(result.output)
+    assert found["statement"]["rewards"] == [str(10**18), "0", "0", "5"]
+    assert found["unacknowledged"] == {"enrol": 1}
+
+
+def test_status_of_no_device_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(NotEnrolled, match="not enrolled") as caught:
+        status.collect(tmp_path)
+    assert "agent enrol" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [["enrol"], ["status", "--nonsense"], ["dance"]])
+def test_wrong_usage_exits_2(arguments: list[str]) -> None:
+    assert CliRunner().invoke(app, arguments).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [(0, "0"), (1, "0.000000000000000001"), (10**18, "1"), (15 * 10**17, "1.5")],
+)
+def test_amounts_are_exact(amount: int, shown: str) -> None:
+    assert status.tokens(amount) == shown
+
+
+@pytest.mark.integration
+def test_status_starts_light(enrolled: Path) -> None:
+    program = (
+        "import sys\n"
+        "from edgeproof.agent.commands import app\n"
+        "app(['status'], standalone_mode=False)\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"EDGEPROOF_AGENT_STATE_DIR": str(enrolled)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    print(f"status: {time.perf_counter() - started:.2f} s")
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.integration
+def test_the_service_is_light_too() -> None:
+    heavy = ("numba", "numpy", "web3", "pydantic", "typer", "rich", "stamina")
+    program = (
+        "import sys\n"
+        "from edgeproof.agent import service\n"
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

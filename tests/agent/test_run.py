@@ -1,0 +1,117 @@
+"""``edgeproof agent run`` as a process, against a real embedded broker."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from edgeproof.agent import enrolment, identity
+from edgeproof.agent.options import Options
+from edgeproof.coordinator.embedded_broker import EmbeddedBroker
+from edgeproof.telemetry.messages import Status
+from edgeproof.telemetry.mqtt import Identity, MqttConnection
+from edgeproof.telemetry.signing import Key
+
+if TYPE_CHECKING:
+    from tests.agent.conftest import Coordinator
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def broker() -> AsyncIterator[EmbeddedBroker]:
+    made = EmbeddedBroker(lambda _user, _password: True)
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+def folder(coordinator: "Coordinator", options: Options) -> Path:
+    text = coordinator.description.sign(coordinator.key)
+    enrolment.enrol(options, text, Key(b"\x06" * 32))
+    return options.state_dir
+
+
+async def agent(folder: Path, broker: EmbeddedBroker) -> Process:
+    program = "from edgeproof.agent.commands import app; app(['run'])"
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        program,
+        env=os.environ
+        | {
+            "EDGEPROOF_AGENT_STATE_DIR": str(folder),
+            "EDGEPROOF_AGENT_BROKER": broker.url,
+        },
+        stderr=subprocess.PIPE,
+    )
+
+
+async def heard(connection: MqttConnection, kind: str) -> bytes:
+    async with asyncio.timeout(60):
+        async for envelope in connection:
+            if envelope.topic.endswith(kind):
+                return envelope.payload
+    raise AssertionError(kind)
+
+
+def children(process_id: int) -> list[int]:
+    path = Path(f"/proc/{process_id}/task/{process_id}/children")
+    return [int(child) for child in path.read_text().split()]
+
+
+def exists(process_id: int) -> bool:
+    return Path(f"/proc/{process_id}").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_it_cleanly(
+    folder: Path, broker: EmbeddedBroker, number: signal.Signals
+) -> None:
+    async with MqttConnection(broker.url, Identity("coordinator")) as connection:
+        await connection.subscribe("d/#")
+        process = await agent(folder, broker)
+        assert process.stderr is not None
+        assert Status.decode(await heard(connection, "status")).online == 1
+        await heard(connection, "enrol")  # so the kernels are compiled
+        below = children(process.pid)
+        process.send_signal(number)
+        assert Status.decode(await heard(connection, "status")).online == 0
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+    logs = (await process.stderr.read()).decode()
+    assert [json.loads(line)["event"] for line in logs.splitlines()][-1] == (
+        "agent stopped"
+    )
+    secret = (folder / identity.KEY_FILE).read_text().strip()
+    assert secret.removeprefix("0x") not in logs
+    assert not any(map(exists, below))
+
+
+async def test_its_last_will_speaks_for_a_killed_agent(
+    folder: Path, broker: EmbeddedBroker
+) -> None:
+    async with MqttConnection(broker.url, Identity("coordinator")) as connection:
+        await connection.subscribe("d/#")
+        process = await agent(folder, broker)
+        assert Status.decode(await heard(connection, "status")).online == 1
+        process.kill()
+        assert Status.decode(await heard(connection, "status")).online == 0
+        await process.wait()
+
+
+async def test_an_agent_that_is_not_enrolled_exits_at_once(
+    tmp_path: Path, broker: EmbeddedBroker
+) -> None:
+    process = await agent(tmp_path, broker)
+    assert process.stderr is not None
+    assert await asyncio.wait_for(process.wait(), 20) == 1
+    assert "not enrolled" in (await process.stderr.read()).decode()
