@@ -19,6 +19,7 @@ from eth_account.signers.local import LocalAccount
 from edgeproof.chain.client import ChainClient
 from edgeproof.chain.deploy import Deployment, DeployParameters, deploy
 from edgeproof.chain.outbox import Outbox
+from edgeproof.chain.poster import Poster
 from edgeproof.chain.roots import RootToPost
 
 ANVIL = Path(
@@ -106,6 +107,10 @@ class Network:
 
     def supply(self) -> int:
         return self.client.token_supply(self.deployment.token)
+
+
+Finish = Callable[[Network, Poster, list[RootToPost]], list[str]]
+"""Advance until the roots are final; the events that were more than waiting."""
 
 
 def deploy_network(rpc: str, folder: Path, window: int = WINDOW) -> Network:
@@ -229,18 +234,18 @@ def quick_network(
 
 
 @pytest.fixture
-def finish() -> Callable[..., list[str]]:
+def finish() -> Finish:
     """Advance a poster until its roots are final; return the kinds of events."""
 
-    def run(network: Network, poster: object, wanted: list[RootToPost]) -> list[str]:
+    def run(network: Network, poster: Poster, wanted: list[RootToPost]) -> list[str]:
         kinds: list[str] = []
         target = max(root.last_epoch for root in wanted) + 1
         deadline = network.client.time() + 30
         while network.client.distributor_state(network.distributor).next_epoch < target:
             assert network.client.time() < deadline, kinds
-            events = poster.advance(wanted, 0.0)  # type: ignore[attr-defined]  # a Poster
+            events = poster.advance(wanted, 0.0)
             kinds += [event.kind for event in events if event.kind != "waiting"]
-        events = poster.advance(wanted, 0.0)  # type: ignore[attr-defined]  # a Poster
+        events = poster.advance(wanted, 0.0)
         return kinds + [event.kind for event in events if event.kind != "waiting"]
 
     return run

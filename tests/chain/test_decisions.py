@@ -26,27 +26,36 @@ TERMS = Terms(
 LATE = 100_000
 
 
-def root(first, last=None, total=10, answers=0):
+def root(
+    first: int, last: int | None = None, total: int = 10, answers: int = 0
+) -> RootToPost:
     last = first if last is None else last
     return RootToPost(first, last, bytes(32), total, bytes(32), (), answers)
 
 
-def on_chain(wanted):
+def on_chain(wanted: RootToPost) -> OnChainRoot:
     return OnChainRoot(*wanted.body)
 
 
-def pending(wanted, ends_at=0):
+def pending(wanted: RootToPost, ends_at: int = 0) -> PendingRoot:
     return PendingRoot(on_chain(wanted), ends_at, vetoable=True)
 
 
-def state(next_epoch=0, *, time=LATE, finalised=None, waiting=None, vetoes=None):
+def state(
+    next_epoch: int = 0,
+    *,
+    time: int = LATE,
+    finalised: OnChainRoot | None = None,
+    waiting: PendingRoot | None = None,
+    vetoes: dict[tuple[int, int], int] | None = None,
+) -> DistributorState:
     every = {(first, last): 0 for first in range(9) for last in range(first, 9)}
     return DistributorState(
         TERMS, 1, time, next_epoch, finalised, waiting, {**every, **(vetoes or {})}
     )
 
 
-def intent(purpose, status, nonce=0):
+def intent(purpose: str, status: Status, nonce: int = 0) -> Intent:
     return Intent(purpose, nonce, b"d" * 20, b"", 1, (), status)
 
 
@@ -157,7 +166,12 @@ CASES = {
 @pytest.mark.parametrize(
     ("chain", "intents", "wanted", "expected"), CASES.values(), ids=CASES.keys()
 )
-def test_the_table_of_situations(chain, intents, wanted, expected):
+def test_the_table_of_situations(
+    chain: DistributorState,
+    intents: list[Intent],
+    wanted: list[RootToPost],
+    expected: object,
+) -> None:
     action = decide(chain, intents, wanted)
     if isinstance(expected, type):
         assert isinstance(action, expected)
@@ -182,7 +196,9 @@ states = st.builds(
 
 
 @given(states, histories, st.lists(st.integers(0, 8).map(root), max_size=3))
-def test_what_is_sent_is_new_and_allowed(chain, intents, wanted):
+def test_what_is_sent_is_new_and_allowed(
+    chain: DistributorState, intents: list[Intent], wanted: list[RootToPost]
+) -> None:
     action = decide(chain, intents, wanted)
     if isinstance(action, Post):
         assert chain.pending is None
@@ -199,7 +215,7 @@ def test_what_is_sent_is_new_and_allowed(chain, intents, wanted):
         )
 
 
-def has_gap(intents):
+def has_gap(intents: list[Intent]) -> bool:
     """Whether a purpose's tries are not numbered 1, 2, 3: no outbox writes that."""
     numbers: dict[str, list[int]] = {}
     for one in intents:
@@ -209,10 +225,12 @@ def has_gap(intents):
 
 
 @given(states, histories, st.lists(st.integers(0, 8).map(root), max_size=3))
-def test_the_order_of_wishes_does_not_matter(chain, intents, wanted):
+def test_the_order_of_wishes_does_not_matter(
+    chain: DistributorState, intents: list[Intent], wanted: list[RootToPost]
+) -> None:
     assert decide(chain, intents, wanted) == decide(chain, intents, wanted[::-1])
 
 
-def test_the_cap_of_a_range_is_the_sum_of_its_halving_caps():
+def test_the_cap_of_a_range_is_the_sum_of_its_halving_caps() -> None:
     terms = replace(TERMS, halving_interval=2)
     assert terms.cap_of_range(0, 5) == 50 + 50 + 25 + 25 + 12 + 12

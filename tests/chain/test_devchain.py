@@ -23,17 +23,17 @@ REVERTS_WITH_A_QUOTE = "0x6127276000526001601ffd"
 """Code that reverts with one byte, ``'``: PUSH2 0x2727, MSTORE, REVERT(31, 1)."""
 
 
-def start():
+def start() -> "subprocess.Popen[str]":
     return subprocess.Popen(
         COMMAND, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
     )
 
 
-def test_its_clock_follows_ours_forward_and_never_back():
+def test_its_clock_follows_ours_forward_and_never_back() -> None:
     now = [2_000_000_000.0]
     chain = DevChain(lambda: now[0])
 
-    def timestamp():
+    def timestamp() -> int:
         block = chain.answer(
             {"method": "eth_getBlockByNumber", "params": ["pending", False]}
         )
@@ -46,7 +46,7 @@ def test_its_clock_follows_ours_forward_and_never_back():
     assert timestamp() >= 2_000_000_500
 
 
-def test_revert_data_comes_back_as_bytes():
+def test_revert_data_comes_back_as_bytes() -> None:
     chain = DevChain()
     reply = chain.answer(
         {
@@ -72,20 +72,22 @@ def test_revert_data_comes_back_as_bytes():
         pytest.param({"method": "eth_getBalance", "params": ["0x"]}, id="no address"),
     ],
 )
-def test_a_bad_request_gets_an_error_and_the_chain_lives_on(request_):
+def test_a_bad_request_gets_an_error_and_the_chain_lives_on(
+    request_: dict[str, object],
+) -> None:
     chain = DevChain()
     assert chain.answer(request_)["error"]["message"]
     assert chain.answer({"method": "eth_blockNumber"})["result"] == "0x0"
 
 
-def test_both_chains_fund_accounts(rpc):
+def test_both_chains_fund_accounts(rpc: str) -> None:
     client = ChainClient(rpc)
     before = client.balance(STRANGER)
     client.fund(STRANGER, 5)
     assert client.balance(STRANGER) == before + 5
 
 
-def test_several_clients_at_once_are_served(devchain):
+def test_several_clients_at_once_are_served(devchain: str) -> None:
     account = os.urandom(20)
     threads = [
         threading.Thread(target=ChainClient(devchain).fund, args=(account, 1))
@@ -98,21 +100,22 @@ def test_several_clients_at_once_are_served(devchain):
     assert ChainClient(devchain).balance(account) == 4
 
 
-def test_what_is_not_json_gets_an_error(devchain):
+def test_what_is_not_json_gets_an_error(devchain: str) -> None:
     request = urllib.request.Request(devchain, data=b"{nonsense")  # noqa: S310 - our own loopback server
     with urllib.request.urlopen(request) as reply:  # noqa: S310 - our own loopback server
         assert json.load(reply)["error"]["code"] == -32700
 
 
-def test_it_ends_when_told_to():
+def test_it_ends_when_told_to() -> None:
     with start() as process:
+        assert process.stdout is not None
         process.stdout.readline()
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
-def test_it_ends_when_its_parent_is_killed():
+def test_it_ends_when_its_parent_is_killed() -> None:
     script = (
         "import subprocess, sys, time\n"
         f"child = subprocess.Popen({COMMAND!r}, stdin=subprocess.DEVNULL)\n"
@@ -121,13 +124,14 @@ def test_it_ends_when_its_parent_is_killed():
     with subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True
     ) as parent:
+        assert parent.stdout is not None
         assert parent.stdout.readline().startswith("{")
         parent.kill()
         # The chain holds the pipe too: it ends only when the chain has ended.
         assert parent.stdout.read() == ""
 
 
-def test_nobody_listening_is_said_without_the_key_in_the_address():
+def test_nobody_listening_is_said_without_the_key_in_the_address() -> None:
     client = ChainClient("http://user:secret@127.0.0.1:9/v1/key")
     with pytest.raises(ChainUnreachable) as refusal:
         client.block_number()
@@ -138,7 +142,7 @@ def test_nobody_listening_is_said_without_the_key_in_the_address():
     assert refusal.value.hint
 
 
-def test_a_wrong_chain_and_an_empty_address_are_named(devchain):
+def test_a_wrong_chain_and_an_empty_address_are_named(devchain: str) -> None:
     client = ChainClient(devchain)
     with pytest.raises(EdgeproofError, match="is on chain"):
         client.require_chain(1)
@@ -146,7 +150,7 @@ def test_a_wrong_chain_and_an_empty_address_are_named(devchain):
         client.distributor_state(STRANGER)
 
 
-def test_an_unfunded_sender_is_refused_in_the_node_s_words(rpc):
+def test_an_unfunded_sender_is_refused_in_the_node_s_words(rpc: str) -> None:
     from eth_account import Account  # noqa: PLC0415 - after the fixture's skip
 
     client = ChainClient(rpc)

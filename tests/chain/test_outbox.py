@@ -3,6 +3,8 @@
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,18 +17,18 @@ INTENT = Intent("post 1-1", 4, b"d" * 20, b"data", 21_000, (FIRST,))
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path: Path) -> Path:
     return tmp_path / "outbox.db"
 
 
 @pytest.fixture
-def outbox(path):
+def outbox(path: Path) -> Iterator[Outbox]:
     box = Outbox(path)
     yield box
     box.close()
 
 
-def test_an_intent_and_its_variants_survive_a_restart(path):
+def test_an_intent_and_its_variants_survive_a_restart(path: Path) -> None:
     box = Outbox(path)
     box.add(INTENT)
     kept = box.add_variant(INTENT, DEARER)
@@ -40,14 +42,14 @@ def test_an_intent_and_its_variants_survive_a_restart(path):
     assert (found.purpose, found.nonce, found.data) == ("post 1-1", 4, b"data")
 
 
-def test_a_purpose_is_intended_once(outbox):
+def test_a_purpose_is_intended_once(outbox: Outbox) -> None:
     outbox.add(INTENT)
     with pytest.raises(EdgeproofError, match="already intended"):
         outbox.add(Intent("post 1-1", 5, None, b"", 1, (DEARER,)))
     assert outbox.intents() == [INTENT]
 
 
-def test_a_nonce_serves_one_intent_unless_it_was_lost(outbox):
+def test_a_nonce_serves_one_intent_unless_it_was_lost(outbox: Outbox) -> None:
     outbox.add(INTENT)
     other = Intent("post 2-2", 4, None, b"", 1, (DEARER,))
     with pytest.raises(EdgeproofError, match="nonce 4 taken"):
@@ -57,7 +59,7 @@ def test_a_nonce_serves_one_intent_unless_it_was_lost(outbox):
     assert [one.purpose for one in outbox.intents()] == ["post 1-1", "post 2-2"]
 
 
-def test_it_belongs_to_one_chain_for_ever(outbox):
+def test_it_belongs_to_one_chain_for_ever(outbox: Outbox) -> None:
     outbox.belong_to(1, b"g" * 32, b"s" * 20)
     outbox.belong_to(1, b"g" * 32, b"s" * 20)
     for other in [(2, b"g" * 32, b"s" * 20), (1, b"x" * 32, b"s" * 20)]:
@@ -65,7 +67,7 @@ def test_it_belongs_to_one_chain_for_ever(outbox):
             outbox.belong_to(*other)
 
 
-def test_a_second_writer_is_refused(outbox, path):
+def test_a_second_writer_is_refused(outbox: Outbox, path: Path) -> None:
     outbox.add(INTENT)
     script = (
         "import sys, pathlib\n"
@@ -82,6 +84,6 @@ def test_a_second_writer_is_refused(outbox, path):
     assert "another process is sending transactions" in done.stderr
 
 
-def test_only_its_owner_may_read_it(path):
+def test_only_its_owner_may_read_it(path: Path) -> None:
     Outbox(path).close()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

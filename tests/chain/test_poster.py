@@ -1,16 +1,25 @@
 """The poster end to end, on both development chains, and on a hostile one."""
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import pytest
 from eth_account import Account
 from web3 import Web3
+from web3.types import RPCEndpoint
 
 from edgeproof.chain.claims import claim
 from edgeproof.chain.errors import Reverted
+from edgeproof.chain.events import ChainEvent
 from edgeproof.chain.outbox import Outbox, Status
 from edgeproof.chain.poster import Poster
 from edgeproof.chain.sender import FeePolicy
 from edgeproof.errors import EdgeproofError
 from edgeproof.proofs import payout_tree
+
+if TYPE_CHECKING:
+    from tests.chain.conftest import Finish, Network
 
 pytestmark = pytest.mark.integration
 
@@ -20,30 +29,34 @@ BALANCES = {ALICE: 300, BOB: 500, CAROL: 200}
 
 
 @pytest.fixture
-def outbox(tmp_path):
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
     box = Outbox(tmp_path / "outbox.db")
     yield box
     box.close()
 
 
 @pytest.fixture
-def anvil_poster(anvil_network, outbox):
+def anvil_poster(anvil_network: "Network", outbox: Outbox) -> Poster:
     return poster_of(anvil_network, outbox)
 
 
-def poster_of(network, outbox, **options):
+def poster_of(network: "Network", outbox: Outbox, **options: Any) -> Poster:
     return Poster(network.client, outbox, network.key, network.distributor, **options)
 
 
-def kinds(events):
+def kinds(events: list[ChainEvent]) -> list[str]:
     return [str(event.kind) for event in events]
 
 
-def ask(network, method, *params):
-    return Web3(Web3.HTTPProvider(network.rpc)).provider.make_request(method, params)
+def ask(network: "Network", method: str, *params: object) -> Any:
+    return Web3(Web3.HTTPProvider(network.rpc)).provider.make_request(
+        RPCEndpoint(method), params
+    )
 
 
-def test_a_root_is_posted_finalised_and_claimed_leaf_by_leaf(network, outbox, finish):
+def test_a_root_is_posted_finalised_and_claimed_leaf_by_leaf(
+    network: "Network", outbox: Outbox, finish: "Finish"
+) -> None:
     tree = payout_tree.build(BALANCES)
     wanted = network.signed((3, 4), tree.root, 1000)
     seen = finish(network, poster_of(network, outbox), [wanted])
@@ -66,7 +79,9 @@ def test_a_root_is_posted_finalised_and_claimed_leaf_by_leaf(network, outbox, fi
         assert refusal.value.name == "ProofInvalid"
 
 
-def test_several_roots_go_up_in_epoch_order(network, outbox, finish):
+def test_several_roots_go_up_in_epoch_order(
+    network: "Network", outbox: Outbox, finish: "Finish"
+) -> None:
     wanted = [
         network.signed((epoch, epoch), bytes([epoch]) * 32, epoch * 10)
         for epoch in (3, 1, 2)
@@ -76,7 +91,9 @@ def test_several_roots_go_up_in_epoch_order(network, outbox, finish):
     assert [intent.status for intent in outbox.intents()] == [Status.DONE] * 6
 
 
-def test_too_few_signatures_are_refused_before_anything_is_sent(network, outbox):
+def test_too_few_signatures_are_refused_before_anything_is_sent(
+    network: "Network", outbox: Outbox
+) -> None:
     wanted = network.signed((1, 1), bytes(32), 10, signers=1)
     (event,) = poster_of(network, outbox).advance([wanted], 0.0)
     assert event.kind == "alert"
@@ -84,14 +101,16 @@ def test_too_few_signatures_are_refused_before_anything_is_sent(network, outbox)
     assert outbox.intents() == []
 
 
-def test_an_epoch_that_has_not_ended_waits(network, outbox):
+def test_an_epoch_that_has_not_ended_waits(network: "Network", outbox: Outbox) -> None:
     wanted = network.signed((100_000, 100_000), bytes(32), 10)
     (event,) = poster_of(network, outbox).advance([wanted], 0.0)
     assert event.kind == "waiting"
     assert outbox.intents() == []
 
 
-def test_a_vetoed_root_is_posted_again_only_as_an_answer(patient_network, outbox):
+def test_a_vetoed_root_is_posted_again_only_as_an_answer(
+    patient_network: "Network", outbox: Outbox
+) -> None:
     network = patient_network
     poster = poster_of(network, outbox)
     wrong = network.signed((1, 1), b"\x01" * 32, 10)
@@ -109,7 +128,9 @@ def test_a_vetoed_root_is_posted_again_only_as_an_answer(patient_network, outbox
     assert state.vetoes == {(1, 1): 1}
 
 
-def test_a_foreign_pending_root_is_left_alone(patient_network, outbox):
+def test_a_foreign_pending_root_is_left_alone(
+    patient_network: "Network", outbox: Outbox
+) -> None:
     theirs = patient_network.signed((1, 1), b"\x01" * 32, 10)
     ours = patient_network.signed((1, 1), b"\x02" * 32, 10)
     poster_of(patient_network, outbox).advance([theirs], 0.0)
@@ -119,8 +140,8 @@ def test_a_foreign_pending_root_is_left_alone(patient_network, outbox):
 
 
 def test_an_unmined_transaction_is_repriced_under_its_nonce(
-    anvil_network, anvil_poster, outbox, finish
-):
+    anvil_network: "Network", anvil_poster: Poster, outbox: Outbox, finish: "Finish"
+) -> None:
     wanted = [anvil_network.signed((1, 1), b"\x01" * 32, 10)]
     ask(anvil_network, "evm_setAutomine", STOP)
     try:
@@ -138,7 +159,9 @@ def test_an_unmined_transaction_is_repriced_under_its_nonce(
     assert len(outbox.intents()) == 2
 
 
-def test_above_the_fee_ceiling_nothing_is_sent(anvil_network, outbox):
+def test_above_the_fee_ceiling_nothing_is_sent(
+    anvil_network: "Network", outbox: Outbox
+) -> None:
     wanted = [anvil_network.signed((1, 1), b"\x01" * 32, 10)]
     poster = poster_of(anvil_network, outbox, fees=FeePolicy(ceiling=1))
     (event,) = poster.advance(wanted, 0.0)
@@ -148,8 +171,8 @@ def test_above_the_fee_ceiling_nothing_is_sent(anvil_network, outbox):
 
 
 def test_a_vanished_block_is_broadcast_again(
-    anvil_network, anvil_poster, outbox, finish
-):
+    anvil_network: "Network", anvil_poster: Poster, outbox: Outbox, finish: "Finish"
+) -> None:
     wanted = [anvil_network.signed((1, 1), b"\x01" * 32, 10)]
     snapshot = ask(anvil_network, "evm_snapshot")["result"]
     anvil_poster.advance(wanted, 0.0)
@@ -160,7 +183,9 @@ def test_a_vanished_block_is_broadcast_again(
     assert len(outbox.intents()) == 2
 
 
-def test_a_transaction_is_done_only_when_it_is_deep_enough(anvil_network, outbox):
+def test_a_transaction_is_done_only_when_it_is_deep_enough(
+    anvil_network: "Network", outbox: Outbox
+) -> None:
     wanted = [anvil_network.signed((1, 1), b"\x01" * 32, 10)]
     poster = poster_of(anvil_network, outbox, confirmations=2)
     assert kinds(poster.advance(wanted, 0.0)) == ["sent", "waiting"]
@@ -171,8 +196,8 @@ def test_a_transaction_is_done_only_when_it_is_deep_enough(anvil_network, outbox
 
 
 def test_a_nonce_that_a_stranger_used_is_given_up_and_tried_again(
-    anvil_network, anvil_poster, outbox, finish
-):
+    anvil_network: "Network", anvil_poster: Poster, outbox: Outbox, finish: "Finish"
+) -> None:
     wanted = [anvil_network.signed((1, 1), b"\x01" * 32, 10)]
     client = anvil_network.client
     ask(anvil_network, "evm_setAutomine", STOP)
@@ -201,13 +226,15 @@ def test_a_nonce_that_a_stranger_used_is_given_up_and_tried_again(
     assert outbox.intents()[0].status is Status.LOST
 
 
-def test_an_outbox_belongs_to_one_chain_and_signer(anvil_network, outbox):
+def test_an_outbox_belongs_to_one_chain_and_signer(
+    anvil_network: "Network", outbox: Outbox
+) -> None:
     poster_of(anvil_network, outbox)
     with pytest.raises(EdgeproofError, match="written for signer"):
         Poster(anvil_network.client, outbox, b"\x02" * 32, anvil_network.distributor)
 
 
-def veto(network):
+def veto(network: "Network") -> None:
     data = network.client.call_data("Distributor", "veto")
     signed = network.guardian.sign_transaction(
         {

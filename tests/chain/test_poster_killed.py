@@ -6,12 +6,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from eth_account import Account
 from web3 import Web3
 
 from edgeproof.chain.sender import STEPS
+
+if TYPE_CHECKING:
+    from tests.chain.conftest import Network
 
 pytestmark = pytest.mark.integration
 
@@ -47,8 +51,8 @@ def run() -> Iterator[Run]:
 
 @pytest.mark.parametrize(("kind", "step"), FIRST_STEPS)
 def test_a_kill_at_any_step_leaves_one_mint_and_the_right_root(
-    kind, step, run, quick_network
-):
+    kind: str, step: str, run: Run, quick_network: "Network"
+) -> None:
     network = quick_network
     client, distributor = network.client, network.distributor
     before = client.block_number()
@@ -83,7 +87,7 @@ def test_a_kill_at_any_step_leaves_one_mint_and_the_right_root(
     assert amounts_minted(network, since=before + 1) == [PAID]
 
 
-def amounts_minted(network, since):
+def amounts_minted(network: "Network", since: int) -> list[int]:
     web3 = Web3(Web3.HTTPProvider(network.rpc))
     transfer = web3.keccak(text="Transfer(address,address,uint256)").to_0x_hex()
     logs = web3.eth.get_logs(

@@ -2,16 +2,18 @@
 
 import shutil
 import subprocess
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 pytestmark = pytest.mark.integration
 
 
-def test_without_node_it_says_so_and_how_to_get_it(clone, tmp_path):
+def test_without_node_it_says_so_and_how_to_get_it(clone: Path, tmp_path: Path) -> None:
     tools = tmp_path / "bin"
     tools.mkdir()
-    (tools / "dirname").symlink_to(shutil.which("dirname"))
+    (tools / "dirname").symlink_to(str(shutil.which("dirname")))
     done = subprocess.run(
         ["/bin/sh", clone / "contracts" / "check.sh"],
         env={"PATH": str(tools)},
@@ -25,7 +27,9 @@ def test_without_node_it_says_so_and_how_to_get_it(clone, tmp_path):
 
 
 @pytest.fixture
-def copy(clone, tmp_path, require_service):
+def copy(
+    clone: Path, tmp_path: Path, require_service: Callable[[str, str], Path]
+) -> Path:
     """A copy of the sources and artifacts, beside the clone's installed compiler."""
     require_service("node", "apt-get install nodejs npm")
     modules = clone / "contracts" / "node_modules"
@@ -42,7 +46,7 @@ def copy(clone, tmp_path, require_service):
     return tmp_path
 
 
-def check(copy):
+def check(copy: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         ["node", copy / "contracts" / "tools" / "build.mjs", "--check"],
         capture_output=True,
@@ -51,12 +55,12 @@ def check(copy):
     )
 
 
-def test_the_committed_artifacts_are_what_the_sources_build_to(copy):
+def test_the_committed_artifacts_are_what_the_sources_build_to(copy: Path) -> None:
     done = check(copy)
     assert done.returncode == 0, done.stderr
 
 
-def test_a_changed_source_makes_the_artifacts_stale(copy):
+def test_a_changed_source_makes_the_artifacts_stale(copy: Path) -> None:
     source = copy / "contracts" / "src" / "Distributor.sol"
     replace_in(source, "VETOES_BEFORE_OVERRIDE = 2", "VETOES_BEFORE_OVERRIDE = 3")
     done = check(copy)
@@ -64,7 +68,7 @@ def test_a_changed_source_makes_the_artifacts_stale(copy):
     assert "Distributor.json is not what contracts/src builds to" in done.stderr
 
 
-def test_a_changed_artifact_is_seen(copy):
+def test_a_changed_artifact_is_seen(copy: Path) -> None:
     artifact = copy / "chain" / "artifacts" / "EdgeproofToken.json"
     replace_in(artifact, '"bytecode": "0x61', '"bytecode": "0x60')
     done = check(copy)
@@ -72,7 +76,7 @@ def test_a_changed_artifact_is_seen(copy):
     assert "EdgeproofToken.json is not what" in done.stderr
 
 
-def replace_in(path, old, new):
+def replace_in(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert text.count(old) == 1
     path.write_text(text.replace(old, new))
