@@ -407,9 +407,10 @@ install_agent() {
     if [ "$command" != edgeproof ]; then
         echo "  export PATH=\"$bin:\$PATH\"      (or give the full path, as below)"
     fi
-    echo "  $(quoted "$command") agent enrol --help      join a network with your owner key"
-    echo "  $(quoted "$command") agent run               start proving work"
-    echo "  $(quoted "$command") agent status            see what it does and earns"
+    command=$(quoted "$command")
+    echo "  $command agent enrol --network URL --owner-key-file FILE     join a network"
+    echo "  $command agent run          prove work and earn, until stopped"
+    echo "  $command agent status       see what the network said of this machine"
 }
 
 uninstall_agent() {
