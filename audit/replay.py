@@ -265,7 +265,7 @@ def _rewards(
 
 
 class _Reasons:
-    """Why a reward is zero: the most telling reason first."""
+    """Why a reward is zero: the first failure, where there was one."""
 
     def __init__(
         self,
@@ -281,7 +281,7 @@ class _Reasons:
             key = (verdict.device, verdict.bucket)
             self._seen.add(key)
             if verdict.reason:
-                self._failed[key] = verdict.reason
+                self._failed.setdefault(key, verdict.reason)
 
     def of(
         self,

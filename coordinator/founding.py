@@ -57,23 +57,25 @@ def found(data: Path, charter: Charter) -> Description:
     if charter.development_chain:
         client.fund(keys.poster.address)
     network = _fixed_parameters(data / PARAMETERS, charter.parameters)
-    deployment = deploy(
-        client,
-        keys.poster.secret,
-        DeployParameters(
-            genesis=network.genesis,
-            epoch_length=network.epoch_ms // SECOND,
-            epochs_per_root=network.epochs_per_root,
-            challenge_window=network.challenge_s,
-            halving_interval=network.halving_epochs,
-            initial_epoch_cap=network.epoch_cap,
-            attestors=(keys.attestor.address,),
-            threshold=1,
-            guardian=keys.coordinator.address,
-        ),
-        Outbox(data / OUTBOX),
-        confirmations=network.confirmations,
+    terms = DeployParameters(
+        genesis=network.genesis,
+        epoch_length=network.epoch_ms // SECOND,
+        epochs_per_root=network.epochs_per_root,
+        challenge_window=network.challenge_s,
+        halving_interval=network.halving_epochs,
+        initial_epoch_cap=network.epoch_cap,
+        attestors=(keys.attestor.address,),
+        threshold=1,
+        guardian=keys.coordinator.address,
     )
+    with contextlib.closing(Outbox(data / OUTBOX)) as outbox:
+        deployment = deploy(
+            client,
+            keys.poster.secret,
+            terms,
+            outbox,
+            confirmations=network.confirmations,
+        )
     description = Description(
         network_id=secrets.token_bytes(32),
         chain_id=client.chain_id,

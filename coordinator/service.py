@@ -11,8 +11,6 @@ from urllib.parse import urlsplit
 
 import structlog
 import uvicorn
-from edgeproof.coordinator.sqlite_reader import SqliteReader
-from edgeproof.coordinator.web.app import create_app
 
 from edgeproof.coordinator import founding
 from edgeproof.coordinator import keys as key_files
@@ -25,8 +23,10 @@ from edgeproof.coordinator.publisher import Publisher
 from edgeproof.coordinator.reception import Reception
 from edgeproof.coordinator.settings import Settings
 from edgeproof.coordinator.settlement import Settlement
+from edgeproof.coordinator.sqlite_reader import SqliteReader
 from edgeproof.coordinator.sqlite_store import SqliteStore
 from edgeproof.coordinator.verification import ProofDesk
+from edgeproof.coordinator.web.app import create_app
 from edgeproof.proofs.parameters import SECOND
 from edgeproof.telemetry import signing, topics
 from edgeproof.telemetry.description import Description
@@ -105,7 +105,7 @@ async def serve(data: Path, settings: Settings, stop: asyncio.Event) -> None:
             outbox=data / founding.OUTBOX,
             bundles=bundles,
         )
-        async with _web(data, settings), asyncio.TaskGroup() as group:
+        async with _web(data, settings, description), asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(reception.run(), name="reception"),
                 group.create_task(conductor.run(), name="conductor"),
@@ -154,10 +154,12 @@ def _broker(description: Description, password: str) -> EmbeddedBroker:
 
 
 @asynccontextmanager
-async def _web(data: Path, settings: Settings) -> AsyncIterator[None]:
+async def _web(
+    data: Path, settings: Settings, description: Description
+) -> AsyncIterator[None]:
     """Serve the explorer in this loop; leave signals to whoever runs us."""
     app = create_app(
-        SqliteReader(data / founding.DATABASE),
+        SqliteReader(data / founding.DATABASE, description.parameters),
         lambda: founding.text(data),
         data / founding.BUNDLES,
         milliseconds,

@@ -7,6 +7,10 @@ from typing import Annotated
 import typer
 
 
+LINE = 160
+"""Columns of the tables where there is no terminal to ask."""
+
+
 def demo(  # noqa: PLR0913 - one option for each thing that can differ
     agents: Annotated[
         int,
@@ -57,6 +61,8 @@ def demo(  # noqa: PLR0913 - one option for each thing that can differ
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=LINE)
     plan = Plan(
         agents=agents, epochs=epochs, keep=keep, serve=serve, broker=broker, rpc=rpc
     )

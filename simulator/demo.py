@@ -22,7 +22,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-from edgeproof.simulator.observer import Observer
 from rich.console import Console
 
 from edgeproof.audit.compare import audit
@@ -32,9 +31,10 @@ from edgeproof.chain.client import ChainClient
 from edgeproof.coordinator.founding import BUNDLES, Charter, found
 from edgeproof.errors import EdgeproofError
 from edgeproof.proofs import timetable
-from edgeproof.proofs.parameters import Parameters
+from edgeproof.proofs.parameters import SECOND, Parameters
 from edgeproof.proofs.parameters import demo as demo_parameters
 from edgeproof.simulator.expectations import Seen, problems
+from edgeproof.simulator.observer import Observer
 from edgeproof.simulator.processes import Family
 from edgeproof.simulator.snapshot import EpochNow
 from edgeproof.simulator.view import View, short, tokens
@@ -114,7 +114,7 @@ class Network:
     @property
     def bundles(self) -> Path:
         """The folder of the published epochs."""
-        return self.data / "coordinator" / BUNDLES
+        return self.data / BUNDLES
 
     @property
     def cheat_file(self) -> Path:
@@ -187,7 +187,7 @@ def _found(network: Network) -> None:
     # (2) Found the network and start its coordinator.
     plan, view = network.plan, network.view
     view.step("deploying token and distributor")
-    folder = network.data / "coordinator"
+    folder = network.data
     web, broker = _free_port(), _free_port()
     description = found(
         folder,
@@ -280,7 +280,9 @@ def _watch(network: Network) -> tuple[int, tuple[EpochNow, ...]]:
         "all enrolments",
         SLACK_S,
     )
-    first = observer.first_common_epoch(devices)
+    # Enrolments count from the epoch after their arrival.
+    now = int(time.time() * SECOND)
+    first = timetable.epoch_of(parameters, timetable.slot_at(parameters, now)) + 1
     last = first + plan.epochs - 1
     start = timetable.slot_start(parameters, timetable.first_slot(parameters, last))
     network.cheat_file.write_text(str(start + CHEAT_SLOT_MS))

@@ -1,0 +1,1 @@
+"""The explorer: JSON for programs, pages for people.  Start at ``app``."""

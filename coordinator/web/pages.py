@@ -1,0 +1,117 @@
+"""What people see: one overview page, without JavaScript."""
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+from fastapi.templating import Jinja2Templates
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from edgeproof.coordinator import reading
+from edgeproof.coordinator.web.api import FOREVER, Source
+
+COIN = 10**18
+"""Smallest units of one token."""
+
+ROWS = 100
+"""Devices on the page; the API has all."""
+
+EPOCHS = 10
+"""Closed epochs on the page."""
+
+PREFIXES = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRow:
+    """One line of the table of devices."""
+
+    device: reading.Device
+    last: reading.EpochDevice | None
+
+    @property
+    def uptime(self) -> tuple[int, int]:
+        """Slots heard of countable ones: of the running epoch, else of the last."""
+        if self.device.countable or self.last is None:
+            return self.device.heard, self.device.countable
+        return self.last.accepted, self.last.countable
+
+    @property
+    def slots(self) -> str:
+        """The last closed epoch, a digit a slot."""
+        return self.last.slots if self.last else ""
+
+    def rate(self, bucket: str) -> reading.Rate | None:
+        """Return the device's figure in a bucket."""
+        return next((r for r in self.device.rates if r.bucket == bucket), None)
+
+    @property
+    def why(self) -> str:
+        """Why the last epoch paid nothing for what is measured, if so."""
+        if self.last is None:
+            return "no epoch is closed yet"
+        texts = {
+            payout.why.text
+            for payout in self.last.buckets
+            if payout.why and payout.why.name != "BUCKET_NOT_MEASURED"
+        }
+        return "; ".join(sorted(texts))
+
+
+def quantity(figure: str, unit: str) -> str:
+    """Return ``12.3 GMAC/s``: three digits and an SI prefix."""
+    value = int(figure)
+    for step, prefix in PREFIXES:
+        if value >= step:
+            return f"{value / step:.3g} {prefix}{unit}"
+    return f"{value} {unit}"
+
+
+def tokens(amount: str) -> str:
+    """Return an amount of the smallest unit in tokens, cut to four decimals."""
+    value = int(amount)
+    return f"{value // COIN:,}.{value % COIN * 10**4 // COIN:04d}"
+
+
+def percent(part: int, whole: int) -> str:
+    """Return a share in percent, a dash where there is nothing to share."""
+    return f"{100 * part / whole:.1f} %" if whole else "\N{EN DASH}"
+
+
+def short(text: str) -> str:
+    """Return the two ends of an address or a hash."""
+    return f"{text[:8]}…{text[-6:]}"
+
+
+def router(source: Source) -> APIRouter:
+    """Return the pages."""
+    environment = Environment(
+        loader=PackageLoader("edgeproof.coordinator.web"),
+        autoescape=select_autoescape(),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        quantity=quantity, tokens=tokens, percent=percent, short=short
+    )
+    templates = Jinja2Templates(env=environment)
+    web = APIRouter(include_in_schema=False)
+
+    @web.get("/", response_class=HTMLResponse)
+    def overview(request: Request) -> HTMLResponse:
+        reader = source.reader
+        rows = []
+        for device in reader.devices(max(0, source.epoch()), "", ROWS):
+            history = reader.history(device.address, FOREVER, 1)
+            rows.append(DeviceRow(device, history[0] if history else None))
+        return templates.TemplateResponse(
+            request,
+            "overview.html",
+            {
+                "network": source.network(),
+                "rows": rows,
+                "epochs": reader.epochs(FOREVER, EPOCHS),
+            },
+        )
+
+    return web

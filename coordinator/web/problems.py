@@ -1,0 +1,48 @@
+"""Errors as RFC 9457 problem details: what is wrong, and what to do about it."""
+
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(HTTPException):
+    """Answer a request with a problem; ``hint`` says what the caller can do."""
+
+    def __init__(self, status: HTTPStatus, detail: str, hint: str = "") -> None:
+        super().__init__(status, detail)
+        self.hint = hint
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of ``app`` a problem."""
+
+    @app.exception_handler(HTTPException)
+    def refused(request: Request, error: HTTPException) -> JSONResponse:
+        hint = error.hint if isinstance(error, Problem) else ""
+        return _answer(request, error.status_code, str(error.detail), hint)
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        name = str(first["loc"][-1])
+        detail = f"{name}: {first['msg']}, got {first.get('input')!r:.80}"
+        hint = "see /api/openapi.json"
+        return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, detail, hint)
+
+
+def _answer(request: Request, status: int, detail: str, hint: str) -> JSONResponse:
+    content = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": request.url.path,
+    }
+    if hint:
+        content["hint"] = hint
+    return JSONResponse(content, status, media_type=MEDIA_TYPE)
