@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-
 LINE = 160
 """Columns of the tables where there is no terminal to ask."""
 

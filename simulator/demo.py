@@ -158,7 +158,7 @@ def run(plan: Plan, console: Console) -> bool:
                     " the roots on chain, and every owner holds what they say."
                 )
             if plan.keep is not None:
-                _say_how_to_audit(network)
+                _say_how_to_audit(network, first + plan.epochs - 1)
             if plan.serve:
                 _serve(network)
         return not found_problems
@@ -350,8 +350,8 @@ def _audit(network: Network, first: int) -> dict[int, str]:
     return found_wrong
 
 
-def _say_how_to_audit(network: Network) -> None:
-    folder = network.bundles / str(network.plan.epochs - 1)
+def _say_how_to_audit(network: Network, epoch: int) -> None:
+    folder = network.bundles / str(epoch)
     network.view.say(f"Kept in {network.data}.  Audit it again, offline:")
     network.view.say(f"  edgeproof audit {folder}")
 

@@ -65,9 +65,9 @@ class Kind:
                 return False
             return all(self.item._holds(each) for each in value)  # noqa: SLF001 - own class
         if self.bits:
-            if isinstance(value, bool) or not isinstance(value, int):
-                return False
-            return 0 <= value < 1 << self.bits
+            top = 1 << self.bits
+            whole = not isinstance(value, bool)
+            return whole and isinstance(value, int) and 0 <= value < top
         if self.solidity == "string":
             return isinstance(value, str) and len(value.encode()) <= self.limit
         if not isinstance(value, bytes):

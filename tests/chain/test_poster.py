@@ -1,6 +1,9 @@
 """The poster end to end, on both development chains, and on a hostile one."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +13,7 @@ from web3 import Web3
 from web3.types import RPCEndpoint
 
 from edgeproof.chain.claims import claim
+from edgeproof.chain.client import ChainClient
 from edgeproof.chain.errors import Reverted
 from edgeproof.chain.events import ChainEvent
 from edgeproof.chain.outbox import Outbox, Status
@@ -224,6 +228,55 @@ def test_a_nonce_that_a_stranger_used_is_given_up_and_tried_again(
     assert seen[0] == "lost"
     assert anvil_network.supply() == 10
     assert outbox.intents()[0].status is Status.LOST
+
+
+class WatchedClient(ChainClient):
+    """Before a node hears of bytes, look for them on disk through another eye."""
+
+    path: Path
+    found: list[bool]
+
+    def send_raw(self, raw: bytes) -> None:
+        with closing(sqlite3.connect(self.path)) as committed:
+            rows = committed.execute("select 1 from variant where raw = ?", (raw,))
+            self.found.append(rows.fetchone() is not None)
+        super().send_raw(raw)
+
+
+def test_bytes_are_committed_before_any_node_hears_of_them(
+    network: "Network", outbox: Outbox, tmp_path: Path, finish: "Finish"
+) -> None:
+    watched = WatchedClient(network.rpc)
+    watched.path, watched.found = tmp_path / "outbox.db", []
+    wanted = [network.signed((1, 1), b"\x01" * 32, 10)]
+    poster = poster_of(replace(network, client=watched), outbox)
+    finish(network, poster, wanted)
+    assert watched.found == [True, True]
+
+
+def test_a_crash_before_it_is_mined_sends_the_same_bytes_again(
+    anvil_network: "Network", outbox: Outbox, finish: "Finish"
+) -> None:
+    wanted = [anvil_network.signed((1, 1), b"\x01" * 32, 10)]
+
+    def crash(step: str) -> None:
+        if step.endswith("persisted"):
+            raise ConnectionAbortedError
+
+    ask(anvil_network, "evm_setAutomine", STOP)
+    try:
+        with pytest.raises(ConnectionAbortedError):
+            poster_of(anvil_network, outbox, checkpoint=crash).advance(wanted, 0.0)
+        (intent,) = outbox.intents()
+        poster_of(anvil_network, outbox).advance(wanted, 0.0)
+        poster_of(anvil_network, outbox).advance(wanted, 0.0)
+        assert outbox.intents() == [intent]
+        ask(anvil_network, "evm_mine")
+    finally:
+        ask(anvil_network, "evm_setAutomine", GO_ON)
+    assert anvil_network.client.receipt(intent.variants[0].hash) is not None
+    finish(anvil_network, poster_of(anvil_network, outbox), wanted)
+    assert anvil_network.supply() == 10
 
 
 def test_an_outbox_belongs_to_one_chain_and_signer(
