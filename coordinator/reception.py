@@ -13,7 +13,7 @@ from edgeproof.proofs import timetable
 from edgeproof.proofs.keccak import keccak
 from edgeproof.proofs.reasons import Reason
 from edgeproof.telemetry import topics
-from edgeproof.telemetry.broker import Connection, Envelope
+from edgeproof.telemetry.broker import BrokerUnavailable, Connection, Envelope
 from edgeproof.telemetry.errors import MessageRefused
 
 log = structlog.get_logger()
@@ -48,11 +48,21 @@ class Reception:
 
     async def run(self) -> None:
         """Serve until cancelled; safe to kill: what is unacknowledged comes again."""
-        await self._connection.subscribe("d/#")
+        await self._subscribe()
         waiting: asyncio.Queue[Envelope] = asyncio.Queue(LARGEST_BATCH)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._read(waiting), name="reader")
             group.create_task(self._serve(waiting), name="batches")
+
+    async def _subscribe(self) -> None:
+        """Wait for the broker as long as it takes."""
+        while True:
+            try:
+                await self._connection.subscribe("d/#")
+            except BrokerUnavailable as error:
+                log.warning("no broker yet", why=str(error), hint=error.hint)
+            else:
+                return
 
     async def _read(self, waiting: asyncio.Queue[Envelope]) -> None:
         async for envelope in self._connection:
