@@ -300,7 +300,7 @@ def _watch(network: Network) -> tuple[int, tuple[EpochNow, ...]]:
         if shown >= last:
             break
         time.sleep(LOOK_EVERY)
-    return first, tuple(e for e in now.epochs if first <= e.epoch <= last)
+    return first, tuple(epoch for epoch in now.epochs if epoch.epoch <= last)
 
 
 def _claims(network: Network) -> dict[str, tuple[int, int]]:

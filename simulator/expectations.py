@@ -8,7 +8,7 @@ from edgeproof.simulator.snapshot import EpochNow, Reward
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """Everything that the demo saw.
+    """Everything that the demo saw; all agents take part from epoch ``first`` on.
 
     ``agents``: (owner, whether it cheats in epoch ``last``) by device; ``balances``:
     (owed, held) by owner; ``audited``: by epoch what the audit found wrong, if any.
@@ -50,6 +50,8 @@ def _epochs(seen: Seen) -> Iterator[str]:
 
 def _rewards(seen: Seen) -> Iterator[str]:
     for epoch in seen.epochs:
+        if epoch.epoch < seen.first:
+            continue
         rows = {row.device: row for row in epoch.rewards}
         for device, (_, cheats) in seen.agents.items():
             row = rows.get(device)
