@@ -281,8 +281,8 @@ def _watch(network: Network) -> tuple[int, tuple[EpochNow, ...]]:
         SLACK_S,
     )
     # Enrolments count from the epoch after their arrival.
-    now = int(time.time() * SECOND)
-    first = timetable.epoch_of(parameters, timetable.slot_at(parameters, now)) + 1
+    slot = timetable.slot_at(parameters, int(time.time() * SECOND))
+    first = timetable.epoch_of(parameters, slot) + 1
     last = first + plan.epochs - 1
     start = timetable.slot_start(parameters, timetable.first_slot(parameters, last))
     network.cheat_file.write_text(str(start + CHEAT_SLOT_MS))
