@@ -103,7 +103,7 @@ class View:
             ("reason if zero", "left"),
         ):
             table.add_column(name, justify=justify)  # type: ignore[arg-type] # rich's own literals
-        for row in result.rewards:
+        for row in sorted(result.rewards, key=lambda row: self._name(row.device)):
             table.add_row(
                 self._name(row.device),
                 short(row.owner),
@@ -119,6 +119,9 @@ class View:
             f"paid in all so far {tokens(result.cumulative_total)},"
             f" left unallocated this epoch {tokens(result.unallocated)}"
         )
+
+    def _by_name(self, now: Snapshot) -> list[DeviceNow]:
+        return sorted(now.devices, key=lambda device: self._name(device.address))
 
     def _name(self, device: str) -> str:
         return f"{self._names.get(device, 'device')} {short(device)}"
@@ -138,7 +141,7 @@ class View:
             ("proven keccak/s", "right"),
         ):
             table.add_column(name, justify=justify)  # type: ignore[arg-type] # rich's own literals
-        for device in now.devices:
+        for device in self._by_name(now):
             table.add_row(
                 self._name(device.address),
                 str(device.beats),
@@ -155,7 +158,7 @@ class View:
             f" up {percent(d.heard, d.countable)},"
             f" {self._rate(d, 'compute', 'MAC/s')},"
             f" {self._rate(d, 'hash', 'keccak/s')}"
-            for d in now.devices
+            for d in self._by_name(now)
         ]
         heading = self._heading(now).plain.rstrip()
         return "; ".join([heading, *parts])
