@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 if TYPE_CHECKING:
     from edgeproof.audit.compare import Report
@@ -106,6 +103,8 @@ def _chain(rpc: str, distributor: str) -> "ChainReader":
 @contextmanager
 def _progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
     """Yield what shows the step at hand: a spinner on a terminal, else a line each."""
+    from rich.console import Console
+
     console = Console(stderr=True)
     if quiet:
         yield lambda _text: None
@@ -117,6 +116,10 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
 
 
 def _print(report: "Report") -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     console = Console(highlight=False)
     if report.checks:
         table = Table(title=f"Epoch {report.epoch}: {escape(report.folder)}")

@@ -1,7 +1,5 @@
 """``edgeproof coordinator``: found a network and run it."""
 
-import asyncio
-import signal
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -88,6 +86,9 @@ def init(  # noqa: PLR0913, PLR0917 - one option for each thing that a founder d
 @app.command()
 def run(data: Data = DEFAULT_DATA) -> None:
     """Run the coordinator until SIGTERM or ctrl-C."""
+    import asyncio
+    import signal
+
     from edgeproof.coordinator.service import serve
     from edgeproof.coordinator.settings import Settings
 

@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+INTERRUPTED = 130
+"""Exit status after ctrl-C, as shells have it."""
+
 LINE = 160
 """Columns of the tables where there is no terminal to ask."""
 
@@ -68,7 +71,7 @@ def demo(  # noqa: PLR0913 - one option for each thing that can differ
     try:
         as_expected = run(plan, console)
     except KeyboardInterrupt:
-        console.print("stopped; nothing is left behind")
-        raise typer.Exit(0 if serve else 130) from None
+        console.print("stopped: every process has ended")
+        raise typer.Exit(INTERRUPTED) from None
     if not as_expected:
         raise typer.Exit(1)

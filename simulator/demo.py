@@ -11,6 +11,7 @@ The steps, numbered here and at each:
 7. Compare all of it with what must have happened.
 """
 
+import contextlib
 import shutil
 import socket
 import sys
@@ -160,7 +161,8 @@ def run(plan: Plan, console: Console) -> bool:
             if plan.keep is not None:
                 _say_how_to_audit(network, first + plan.epochs - 1)
             if plan.serve:
-                _serve(network)
+                with contextlib.suppress(KeyboardInterrupt):
+                    _serve(network)
         return not found_problems
 
 
