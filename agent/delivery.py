@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from edgeproof.agent.log import logger
 from edgeproof.agent.outbox import Outbox
+from edgeproof.logs import logger
 from edgeproof.telemetry import topics
 from edgeproof.telemetry.broker import (
     BrokerUnavailable,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from edgeproof.agent import lean
+from edgeproof import lean
 from edgeproof.errors import EdgeproofError
 from edgeproof.proofs.keccak import keccak
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from edgeproof.agent.log import logger
 from edgeproof.agent.options import Options
 from edgeproof.agent.prover_process import (
     Answer,
@@ -29,6 +28,7 @@ from edgeproof.agent.rounds import (
     Send,
 )
 from edgeproof.agent.work import Job
+from edgeproof.logs import logger
 from edgeproof.proofs.parameters import Phase
 from edgeproof.telemetry.description import Description
 from edgeproof.telemetry.message import Signed

@@ -17,7 +17,6 @@ from edgeproof.agent import beacons, identity
 from edgeproof.agent.beacons import Follower
 from edgeproof.agent.delivery import Delivery, wall_ms
 from edgeproof.agent.heartbeats import Heartbeats
-from edgeproof.agent.log import configure, logger
 from edgeproof.agent.options import Options
 from edgeproof.agent.outbox import OUTBOX_FILE, Outbox, OutboxFull
 from edgeproof.agent.prover_process import ProverFailed
@@ -25,6 +24,7 @@ from edgeproof.agent.proving import Proving
 from edgeproof.agent.sensors import Sampler
 from edgeproof.agent.state import State
 from edgeproof.errors import EdgeproofError
+from edgeproof.logs import configure, logger
 from edgeproof.proofs import scores
 from edgeproof.proofs.parameters import PHASE_BUCKET
 from edgeproof.telemetry import signing, topics

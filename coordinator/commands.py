@@ -89,11 +89,13 @@ def run(data: Data = DEFAULT_DATA) -> None:
     import asyncio
     import signal
 
+    from edgeproof import logs
     from edgeproof.coordinator.service import serve
     from edgeproof.coordinator.settings import Settings
 
     folder = data.expanduser()
     settings = Settings.load(folder)
+    logs.configure("info")
 
     async def until_signal() -> None:
         stop = asyncio.Event()

@@ -4,7 +4,7 @@ import logging
 import sys
 from typing import Any
 
-from edgeproof.agent import lean
+from edgeproof import lean
 
 structlog: Any = lean.load("structlog", "rich")
 
