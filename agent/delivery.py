@@ -18,6 +18,17 @@ LOOK_AGAIN_S = 0.5
 """How often the outbox is looked at for messages whose answer is overdue."""
 
 
+def notice_cancellation() -> None:
+    """Raise ``CancelledError`` if this task was cancelled and the news got lost.
+
+    Before Python 3.12 ``asyncio.wait_for``, through which MQTT clients wait for the
+    broker's answer, swallows a cancellation that comes together with the answer.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 def wall_ms() -> int:
     """Return the device's idea of the time, Unix milliseconds."""
     return time.time_ns() // 1_000_000
@@ -70,6 +81,7 @@ class Delivery:
             topic = topics.uplink(self._device, waiting.kind)
             try:
                 await connection.publish(topic, waiting.payload)
+                notice_cancellation()
             except BrokerUnavailable as error:
                 self._log.warning("not delivered", kind=waiting.kind, why=str(error))
                 return

@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, suppress
 
 from edgeproof.agent import beacons, identity
 from edgeproof.agent.beacons import Follower
-from edgeproof.agent.delivery import Delivery, wall_ms
+from edgeproof.agent.delivery import Delivery, notice_cancellation, wall_ms
 from edgeproof.agent.heartbeats import Heartbeats
 from edgeproof.agent.options import Options
 from edgeproof.agent.outbox import OUTBOX_FILE, Outbox, OutboxFull
@@ -157,6 +157,7 @@ class AgentService:
             self._greet.clear()
             with suppress(BrokerUnavailable):
                 await connection.publish(topic, self._status(online=True))
+            notice_cancellation()
 
     async def _say_goodbye(self, connection: Connection) -> None:
         """Seal what was beaten, send what waits, and say that we leave."""
@@ -189,6 +190,7 @@ class AgentService:
         while True:
             try:
                 await connection.subscribe("n/+", f"c/{self._device}/#")
+                notice_cancellation()
                 break
             except BrokerUnavailable as error:
                 self._log.warning("not subscribed yet", why=str(error))

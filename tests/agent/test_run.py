@@ -1,13 +1,14 @@
 """``edgeproof agent run`` as a process, against a real embedded broker."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,19 +42,35 @@ def folder(coordinator: "Coordinator", options: Options) -> Path:
     return options.state_dir
 
 
-async def agent(folder: Path, broker: EmbeddedBroker) -> Process:
+StartAgent = Callable[[Path], Awaitable[Process]]
+
+
+@pytest.fixture
+async def start(broker: EmbeddedBroker) -> AsyncIterator[StartAgent]:
+    """Start the agent of a folder; it does not outlive the test."""
     program = "from edgeproof.agent.commands import app; app(['run'])"
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        program,
-        env=os.environ
-        | {
+    started: list[Process] = []
+
+    async def agent(folder: Path) -> Process:
+        settings = {
             "EDGEPROOF_AGENT_STATE_DIR": str(folder),
             "EDGEPROOF_AGENT_BROKER": broker.url,
-        },
-        stderr=subprocess.PIPE,
-    )
+        }
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            program,
+            env=os.environ | settings,
+            stderr=subprocess.PIPE,
+        )
+        started.append(process)
+        return process
+
+    yield agent
+    for process in started:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
 
 
 async def heard(connection: MqttConnection, kind: str) -> bytes:
@@ -75,11 +92,11 @@ def exists(process_id: int) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_ends_it_cleanly(
-    folder: Path, broker: EmbeddedBroker, number: signal.Signals
+    folder: Path, broker: EmbeddedBroker, start: StartAgent, number: signal.Signals
 ) -> None:
     async with MqttConnection(broker.url, Identity("coordinator")) as connection:
         await connection.subscribe("d/#")
-        process = await agent(folder, broker)
+        process = await start(folder)
         assert process.stderr is not None
         assert Status.decode(await heard(connection, "status")).online == 1
         await heard(connection, "enrol")  # so the kernels are compiled
@@ -97,11 +114,11 @@ async def test_a_signal_ends_it_cleanly(
 
 
 async def test_its_last_will_speaks_for_a_killed_agent(
-    folder: Path, broker: EmbeddedBroker
+    folder: Path, broker: EmbeddedBroker, start: StartAgent
 ) -> None:
     async with MqttConnection(broker.url, Identity("coordinator")) as connection:
         await connection.subscribe("d/#")
-        process = await agent(folder, broker)
+        process = await start(folder)
         assert Status.decode(await heard(connection, "status")).online == 1
         process.kill()
         assert Status.decode(await heard(connection, "status")).online == 0
@@ -109,9 +126,9 @@ async def test_its_last_will_speaks_for_a_killed_agent(
 
 
 async def test_an_agent_that_is_not_enrolled_exits_at_once(
-    tmp_path: Path, broker: EmbeddedBroker
+    tmp_path: Path, start: StartAgent
 ) -> None:
-    process = await agent(tmp_path, broker)
+    process = await start(tmp_path)
     assert process.stderr is not None
     assert await asyncio.wait_for(process.wait(), 20) == 1
     assert "not enrolled" in (await process.stderr.read()).decode()
