@@ -9,7 +9,12 @@ import numpy as np
 
 from edgeproof.kernels import reference
 from edgeproof.kernels.shapes import TILE
-from edgeproof.proofs import challenge
+from edgeproof.proofs import challenge, payout_tree, scores, split
+from edgeproof.telemetry import intake, signing
+from edgeproof.telemetry.eip712 import Domain
+from edgeproof.telemetry.message import Message, type_string
+from edgeproof.telemetry.messages import EpochRoot, Seal
+from edgeproof.telemetry.signing import Key
 
 FOLDER = Path(__file__).parent
 SEED = bytes(range(32))
@@ -137,12 +142,85 @@ def word(value: np.uint64) -> str:
     return f"{int(value):016x}"
 
 
+def messages() -> object:
+    """Type strings of all messages; one seal, signed, byte by byte."""
+    key = Key(b"\x01" * 32)
+    domain = Domain(31337, b"\x22" * 32)
+    seal = Seal(key.address, b"\x33" * 16, 7, b"\xff\x7f", b"\x44" * 32)
+    signed = signing.sign(seal, domain, key)
+    root = EpochRoot(6, 7, b"\x55" * 32, 10**18, b"\x66" * 32)
+    distributor = Domain(31337, b"\x77" * 20)
+    heard = b"\x05"
+    intake_root, size = intake.root(heard, [seal.digest(domain)])
+    return {
+        "types": {str(cls.TAG): type_string(cls) for cls in MESSAGES},
+        "secret": key.secret.hex(),
+        "address": key.address.hex(),
+        "chain_id": domain.chain_id,
+        "network_id": domain.place.hex(),
+        "domain_separator": domain.separator.hex(),
+        "seal_fields": [value_of(value) for _, value in seal.values()],
+        "seal_digest": seal.digest(domain).hex(),
+        "seal_signature": signed.signatures[0].hex(),
+        "seal_encoded": signed.encode().hex(),
+        "distributor": distributor.place.hex(),
+        "distributor_separator": distributor.separator.hex(),
+        "epoch_root_fields": [value_of(value) for _, value in root.values()],
+        "epoch_root_digest": root.digest(distributor).hex(),
+        "heard": heard.hex(),
+        "intake_root": intake_root.hex(),
+        "intake_size": size,
+    }
+
+
+def value_of(value: object) -> object:
+    """Return bytes as hexadecimal, a number as text."""
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def settlement() -> object:
+    """Weights, a split with dust, and the tree that three owners claim from."""
+    opened, figures = [2, 6, 11], [100, 70, 90]
+    balances = {bytes([i]) * 20: 10**18 * i + i for i in (1, 2, 3)}
+    tree = payout_tree.build(balances)
+    weights = {"first": 1300, "second": 700, "third": 1}
+    return {
+        "opened": numbers(np.array(opened)),
+        "figures": numbers(np.array(figures)),
+        "slot_figures": numbers(
+            np.array([scores.slot_figure(s, opened, figures) for s in range(15)])
+        ),
+        "weight_of_all_15": scores.weight((1 << 15) - 1, 0, opened, figures),
+        "budget": 1000,
+        "weights": weights,
+        "floor": 1,
+        "rewards": split.split(1000, weights, 1),
+        "balances": {owner.hex(): str(amount) for owner, amount in balances.items()},
+        "leaves": {
+            owner.hex(): payout_tree.leaf(owner, amount).hex()
+            for owner, amount in balances.items()
+        },
+        "root": tree.root.hex(),
+        "proofs": {
+            owner.hex(): [node.hex() for node in tree.proof(owner)]
+            for owner in balances
+        },
+    }
+
+
+MESSAGES: tuple[type[Message], ...] = tuple(
+    sorted(Message.__subclasses__(), key=lambda cls: cls.TAG)
+)
+"""Every message, by its tag."""
+
 VECTORS = {
     "keccak": keccak,
     "expansion": expansion,
     "matmul": matmul,
     "draw": draw,
     "pow": proof_of_work,
+    "messages": messages,
+    "settlement": settlement,
 }
 """File name without suffix, and what writes it."""
 
