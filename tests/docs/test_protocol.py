@@ -1,0 +1,80 @@
+"""The specification quotes the code; here is what keeps the quotes true."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from edgeproof.audit import layout
+from edgeproof.proofs.parameters import Parameters, demo
+from edgeproof.proofs.reasons import Reason
+from edgeproof.telemetry.message import Message, type_string
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "protocol.md").read_text()
+PAGES = sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("*.md"))
+
+
+def rows(heading: str) -> set[tuple[str, ...]]:
+    """Return the cells of the table in a section, without head and rule."""
+    section = TEXT.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")][2:]
+    return {tuple(c.strip() for c in line.strip("|").split("|")) for line in lines}
+
+
+def test_the_reason_table_is_the_one_table() -> None:
+    assert rows("11. Reason codes") == {
+        (str(int(reason)), reason.name, reason.text) for reason in Reason if reason
+    }
+
+
+def test_every_message_stands_with_its_tag_and_type() -> None:
+    assert {row[:2] for row in rows("3. Messages")} == {
+        (str(cls.TAG), f"`{type_string(cls)}`") for cls in Message.__subclasses__()
+    }
+
+
+def test_the_parameters_are_those_of_the_code() -> None:
+    def shown(value: object) -> str:
+        return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+    standard, small = Parameters(genesis=1).as_json(), demo(1).as_json()
+    assert rows("12. Parameters") == {
+        (name, shown(standard[name]), shown(small[name]))
+        for name in standard
+        if name != "genesis"
+    }
+
+
+def test_the_tables_of_a_bundle_are_those_of_the_code() -> None:
+    assert rows("8. Bundle") == {
+        (
+            f"`{table.file}`",
+            ", ".join(f"{name} {kind.solidity}" for name, kind in table.columns),
+        )
+        for table in layout.TABLES
+    }
+
+
+def test_quoted_vectors_are_the_vectors() -> None:
+    blocks = re.findall(r"```vectors (\S+)\n(.*?)```", TEXT, re.DOTALL)
+    assert len(blocks) == 4
+    for name, body in blocks:
+        vectors = json.loads((ROOT / "tests" / "vectors" / name).read_text())
+        for line in body.splitlines():
+            field, _, value = line.partition(" ")
+            assert str(vectors[field]) == value, f"{name}: {field}"
+
+
+def test_the_annotated_seal_is_the_encoded_one() -> None:
+    block = TEXT.split("One seal, byte by byte:")[1].split("```")[1]
+    quoted = "".join(line.split()[0] for line in block.strip().splitlines())
+    vectors = json.loads((ROOT / "tests" / "vectors" / "messages.json").read_text())
+    assert quoted == vectors["seal_encoded"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+        assert "://" in target or (page.parent / target).exists(), target
