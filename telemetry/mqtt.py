@@ -279,7 +279,8 @@ class MqttConnection(Connection):
                     await self._reachable.wait()
                     client = self._client
                     if client is not None and await self._attempt(act, client):
-                        return
+                        break
+            _notice_cancellation()
         except TimeoutError:
             msg = f"could not {what} within {self._timeout:g} s"
             hint = f"is the broker at {self._address.host}:{self._address.port} up?"
@@ -324,6 +325,17 @@ class MqttConnection(Connection):
             IN_FLIGHT  # below, it would warn of normal load
         )
         return client
+
+
+def _notice_cancellation() -> None:
+    """Raise ``CancelledError`` if this task was cancelled and the news got lost.
+
+    Before Python 3.12 ``asyncio.wait_for``, with which aiomqtt waits for the broker's
+    answer, swallows a cancellation that comes together with the answer.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _last_will(will: Will) -> aiomqtt.Will:
