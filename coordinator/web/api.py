@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi import Path as InPath
 
+from edgeproof.audit.attestation import ATTESTATION
 from edgeproof.coordinator import reading
 from edgeproof.coordinator.reading import PAGE, Reader
 from edgeproof.coordinator.web.problems import Problem
@@ -21,6 +22,9 @@ from edgeproof.telemetry.hexes import to_hex
 
 FOREVER = 1 << 62
 """Behind every epoch that there can be."""
+
+FOR_EVER = "public, max-age=31536000, immutable"
+"""Caching of what a published epoch consists of."""
 
 Address = Annotated[
     str,
@@ -242,7 +246,7 @@ def router(source: Source) -> APIRouter:  # noqa: C901 - one function a route
         """Return one file of a bundle, unchanged for ever."""
         for path in _bundle_files(source.bundles / str(number), number):
             if path.name == name:
-                return _immutable(path, request)
+                return _download(path, request)
         detail = f"the bundle of epoch {number} has no such file"
         raise Problem(HTTPStatus.NOT_FOUND, detail, "list them without a name")
 
@@ -292,10 +296,12 @@ def _no_epoch(number: int) -> Problem:
     )
 
 
-def _immutable(path: Path, request: Request) -> Response:
+def _download(path: Path, request: Request) -> Response:
     content = path.read_bytes()
     tag = f'"{hashlib.sha256(content).hexdigest()}"'
-    headers = {"ETag": tag, "Cache-Control": "public, max-age=31536000, immutable"}
+    # Attestors may still sign; everything else never changes.
+    settled = path.name != ATTESTATION
+    headers = {"ETag": tag, "Cache-Control": FOR_EVER if settled else "no-cache"}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     kind = "application/json" if path.suffix == ".json" else "application/octet-stream"
