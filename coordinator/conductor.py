@@ -69,9 +69,8 @@ class Conductor:
         )
         self._view.sealed = self._store.last_slots()[1]
         for enrolment in self._store.enrolments():
-            message = enrolment.signed.message
-            known = self._view.nonces.get(message.device, -1)
-            self._view.nonces[message.device] = max(known, message.nonce)
+            message = enrolment.signed.message  # by device and nonce: the last stays
+            self._view.last_enrolments[message.device] = message
         self._know_rosters(timetable.epoch_of(self._network, self._now_slot()))
 
     async def run(self) -> None:

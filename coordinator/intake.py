@@ -69,7 +69,7 @@ class View:
 
     description: Description
     rosters: dict[int, Mapping[bytes, bytes]] = field(default_factory=dict)
-    nonces: dict[bytes, int] = field(default_factory=dict)
+    last_enrolments: dict[bytes, Enrol] = field(default_factory=dict)
     beacons: dict[int, bytes] = field(default_factory=dict)
     rounds: set[int] = field(default_factory=set)
     entropies: set[int] = field(default_factory=set)
@@ -134,7 +134,7 @@ class _Admission:
 
     def _known(self, device: bytes) -> None:
         """Raise unless the device ever enrolled: its words are shown, not paid."""
-        if device not in self.view.nonces:
+        if device not in self.view.last_enrolments:
             raise MessageRefused(Reason.NOT_ENROLLED)
 
     def _enrol(self) -> None:
@@ -148,14 +148,14 @@ class _Admission:
         epoch = timetable.epoch_of(network, self.batch.slot) + 1
         enrolment = Enrolment(signed, max(0, epoch))
         # (6) The nonce exceeds the last one; the last one again is a redelivery.
-        last = self.view.nonces.get(message.device, -1)
-        if message.nonce < last:
-            raise MessageRefused(
-                Reason.STALE_NONCE, f"{message.nonce}, last was {last}"
-            )
-        if message.nonce > last:
-            self.view.nonces[message.device] = message.nonce
-            self.batch.enrolments.append(enrolment)
+        last = self.view.last_enrolments.get(message.device)
+        if message == last:
+            return
+        if last is not None and message.nonce <= last.nonce:
+            detail = f"{message.nonce}, last was {last.nonce}"
+            raise MessageRefused(Reason.STALE_NONCE, detail)
+        self.view.last_enrolments[message.device] = message
+        self.batch.enrolments.append(enrolment)
 
     def _heartbeat(self) -> None:
         message = Heartbeat.decode(self.payload)

@@ -1,0 +1,267 @@
+"""What counts of what arrives: a message for each reason, and nothing for noise."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgeproof.audit.replay import roster
+from edgeproof.coordinator.intake import LARGEST, QUOTA, View, admit
+from edgeproof.coordinator.store import Batch
+from edgeproof.proofs import timetable
+from edgeproof.proofs.parameters import Phase
+from edgeproof.proofs.reasons import Reason
+from edgeproof.telemetry import signing, topics
+from edgeproof.telemetry.errors import MessageRefused
+from edgeproof.telemetry.hexes import to_hex
+from edgeproof.telemetry.messages import (
+    ZERO,
+    Commitment,
+    Enrol,
+    Heartbeat,
+    Opening,
+    Seal,
+    Status,
+    Telemetry,
+)
+from tests.coordinator.conftest import NETWORK, RECORD
+
+PARAMETERS = NETWORK.parameters
+DEVICE, OTHER = NETWORK.devices[0], NETWORK.devices[1]
+STRANGER = replace(DEVICE, key=DEVICE.owner, owner=DEVICE.key)
+ADDRESS = DEVICE.key.address
+DOMAIN = NETWORK.description.domain
+ROUND = next(iter({each.signed.message.round for each in RECORD.commitments}))
+BOOT = bytes(16)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A message: its kind, bytes, and the slot and millisecond of its arrival."""
+
+    kind: str
+    payload: bytes
+    slot: int
+    late_ms: int = 0
+    topic_of: bytes = ADDRESS
+
+
+def view() -> View:
+    known = View(NETWORK.description)
+    owners = roster(RECORD.enrolments, 0)
+    known.rosters = {0: owners, 1: owners}
+    known.last_enrolments = {
+        device: Enrol(device, owner, 5, 0) for device, owner in owners.items()
+    }
+    known.beacons = {b.message.slot: b.message.value for b in RECORD.beacons}
+    known.entropies = {e.message.slot for e in RECORD.entropies}
+    known.rounds = {ROUND}
+    return known
+
+
+def take(case: Case, known: View | None = None) -> Batch:
+    now = timetable.slot_start(PARAMETERS, case.slot) + case.late_ms
+    batch = Batch(timetable.slot_at(PARAMETERS, now))
+    topic = topics.uplink(to_hex(case.topic_of), case.kind)
+    admit(known or view(), batch, topic, case.payload, now)
+    return batch
+
+
+def beat(slot: int = 3, value: bytes | None = None) -> bytes:
+    value = NETWORK.beacons.value(slot) if value is None else value
+    return Heartbeat(ADDRESS, BOOT, 0, slot, value, ZERO, ZERO).encode()
+
+
+def seal(epoch: int = 0, signer: signing.Key = DEVICE.key) -> bytes:
+    message = Seal(ADDRESS, BOOT, epoch, b"\x0f", ZERO)
+    return signing.sign(message, DOMAIN, signer).encode()
+
+
+def enrol(nonce: int) -> bytes:
+    message = Enrol(ADDRESS, DEVICE.owner.address, nonce, 0)
+    return signing.sign(message, DOMAIN, DEVICE.key, DEVICE.owner).encode()
+
+
+def commitment(
+    opened: int = ROUND,
+    card: int = 0,
+    phase: int = Phase.MATMUL,
+    device: bytes = ADDRESS,
+) -> bytes:
+    message = Commitment(device, opened, card, phase, 0, 512, ZERO, bytes(32))
+    return signing.sign(message, DOMAIN, DEVICE.key).encode()
+
+
+def opening(phase: int = Phase.MATMUL) -> bytes:
+    message = Opening(ADDRESS, ROUND, 0, phase, ZERO, b"x")
+    return signing.sign(message, DOMAIN, DEVICE.key).encode()
+
+
+def telemetry(readings: str = '{"cpu":1}') -> bytes:
+    return Telemetry(ADDRESS, BOOT, 0, 0, bytes(16), readings).encode()
+
+
+DRAW = timetable.commit_slot(PARAMETERS, ROUND, Phase.MATMUL) + 2
+
+GOOD: dict[str, tuple[Case, Callable[[Batch], object]]] = {
+    "a beat": (Case("heartbeat", beat(), 3), lambda b: b.beats),
+    "a beat within its grace": (Case("heartbeat", beat(), 4, 499), lambda b: b.beats),
+    "a seal": (Case("seal", seal(), 8), lambda b: b.messages),
+    "a seal just before the close": (
+        Case("seal", seal(), 19, 1999),
+        lambda b: b.messages,
+    ),
+    "an enrolment": (Case("enrol", enrol(6), 3), lambda b: b.enrolments),
+    "a commitment": (
+        Case("commitment", commitment(), ROUND, 3_899),
+        lambda b: b.messages,
+    ),
+    "an opening": (Case("opening", opening(), DRAW), lambda b: b.messages),
+    "telemetry": (Case("telemetry", telemetry(), 3), lambda b: b.telemetry),
+    "a status": (
+        Case("status", Status(ADDRESS, BOOT, 1).encode(), 3),
+        lambda b: b.online,
+    ),
+}
+
+BAD: dict[str, tuple[Case, Reason]] = {
+    "noise": (Case("seal", b"\xff\xff", 3), Reason.MALFORMED),
+    "another kind's bytes": (Case("seal", beat(), 3), Reason.MALFORMED),
+    "too many bytes": (
+        Case("heartbeat", bytes(LARGEST["heartbeat"] + 1), 3),
+        Reason.TOO_LARGE,
+    ),
+    "a number in more bytes than it needs": (
+        Case("status", b"\x84\x18\x07" + Status(ADDRESS, BOOT, 1).encode()[2:], 3),
+        Reason.NOT_CANONICAL,
+    ),
+    "a broken signature": (
+        Case("seal", seal()[:-1] + b"\x00", 3),
+        Reason.BAD_SIGNATURE,
+    ),
+    "another's signature": (
+        Case("seal", seal(signer=OTHER.key), 3),
+        Reason.WRONG_SIGNER,
+    ),
+    "another's topic": (
+        Case("seal", seal(), 3, topic_of=OTHER.key.address),
+        Reason.WRONG_TOPIC,
+    ),
+    "an epoch without roster": (Case("seal", seal(epoch=9), 3), Reason.NOT_ENROLLED),
+    "a beat after its grace": (Case("heartbeat", beat(), 4, 500), Reason.LATE),
+    "a seal after the close": (Case("seal", seal(), 20), Reason.LATE),
+    "a commitment after its phase": (
+        Case("commitment", commitment(), ROUND, 3_900),
+        Reason.LATE,
+    ),
+    "an opening after its deadline": (
+        Case("opening", opening(), DRAW + PARAMETERS.opening_slots + 1),
+        Reason.LATE,
+    ),
+    "another slot's beacon": (
+        Case("heartbeat", beat(value=NETWORK.beacons.value(4)), 3),
+        Reason.WRONG_BEACON,
+    ),
+    "an old nonce": (Case("enrol", enrol(4), 3), Reason.STALE_NONCE),
+    "a round that never opened": (
+        Case("commitment", commitment(opened=ROUND + 1), ROUND),
+        Reason.UNKNOWN_ROUND,
+    ),
+    "a phase that is not measured": (
+        Case("commitment", commitment(phase=Phase.FILL), ROUND),
+        Reason.OUT_OF_RANGE,
+    ),
+    "a card too many": (
+        Case("commitment", commitment(card=64), ROUND),
+        Reason.OUT_OF_RANGE,
+    ),
+    "an opening of a pow": (
+        Case("opening", opening(phase=Phase.POW), DRAW),
+        Reason.OUT_OF_RANGE,
+    ),
+    "readings that are no object": (
+        Case("telemetry", telemetry("[1]"), 3),
+        Reason.MALFORMED,
+    ),
+}
+
+
+@pytest.mark.parametrize(("case", "where"), GOOD.values(), ids=GOOD.keys())
+def test_what_is_right_counts(case: Case, where: Callable[[Batch], object]) -> None:
+    assert where(take(case))
+
+
+@pytest.mark.parametrize(("case", "reason"), BAD.values(), ids=BAD.keys())
+def test_what_is_wrong_has_its_reason(case: Case, reason: Reason) -> None:
+    with pytest.raises(MessageRefused) as refusal:
+        take(case)
+    assert refusal.value.reason is reason
+
+
+def test_a_redelivered_enrolment_counts_once() -> None:
+    known = view()
+    assert take(Case("enrol", enrol(6), 3), known).enrolments
+    assert not take(Case("enrol", enrol(6), 3), known).enrolments
+
+
+def test_two_enrolments_with_one_nonce_are_a_contradiction() -> None:
+    known = view()
+    take(Case("enrol", enrol(6), 3), known)
+    other = Enrol(ADDRESS, OTHER.owner.address, 6, 0)
+    raw = signing.sign(other, DOMAIN, DEVICE.key, OTHER.owner).encode()
+    with pytest.raises(MessageRefused) as refusal:
+        take(Case("enrol", raw, 3), known)
+    assert refusal.value.reason is Reason.STALE_NONCE
+
+
+@pytest.mark.parametrize(("slot", "epoch"), [(-3, 0), (0, 1), (14, 1), (15, 2)])
+def test_an_enrolment_counts_from_the_next_epoch(slot: int, epoch: int) -> None:
+    (enrolment,) = take(Case("enrol", enrol(6), slot)).enrolments
+    assert enrolment.epoch == epoch
+
+
+def test_a_stranger_is_not_enrolled() -> None:
+    raw = Status(STRANGER.key.address, BOOT, 1).encode()
+    with pytest.raises(MessageRefused) as refusal:
+        take(Case("status", raw, 3, topic_of=STRANGER.key.address))
+    assert refusal.value.reason is Reason.NOT_ENROLLED
+
+
+def test_a_sealed_slot_hears_nobody_any_more() -> None:
+    known = view()
+    known.sealed = 3
+    with pytest.raises(MessageRefused) as refusal:
+        take(Case("heartbeat", beat(), 4), known)
+    assert refusal.value.reason is Reason.LATE
+
+
+def test_one_device_cannot_fill_the_store() -> None:
+    known = view()
+    known.sent[8, ADDRESS] = QUOTA - 1
+    take(Case("seal", seal(), 8), known)
+    with pytest.raises(MessageRefused) as refusal:
+        take(Case("seal", seal(), 8), known)
+    assert refusal.value.reason is Reason.QUOTA
+
+
+@given(
+    kind=st.sampled_from(sorted(LARGEST)),
+    raw=st.binary(max_size=300)
+    | st.sampled_from([c.payload for c, _ in GOOD.values()]),
+    cut=st.integers(0, 300),
+)
+def test_noise_is_refused_and_leaves_nothing(kind: str, raw: bytes, cut: int) -> None:
+    known, batch = view(), Batch(3)
+    payload = raw[:cut] + b"\x00"
+    with pytest.raises(MessageRefused):
+        admit(known, batch, f"d/{to_hex(ADDRESS)}/{kind}", payload, 0)
+    assert batch == Batch(3)
+    assert known == view()
+
+
+@given(topic=st.text(max_size=80))
+def test_no_other_topic_is_heard(topic: str) -> None:
+    with pytest.raises(MessageRefused):
+        admit(view(), Batch(3), topic, b"", 0)
