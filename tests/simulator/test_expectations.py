@@ -1,0 +1,94 @@
+"""Each way in which a demo can differ from what must happen is named."""
+
+from dataclasses import replace
+
+import pytest
+
+from edgeproof.simulator.expectations import Seen, problems
+from edgeproof.simulator.snapshot import EpochNow, Reward
+
+HONEST, CHEATER = "0xaa", "0xbb"
+
+
+def reward(device: str, amount: int, reason: str = "", accepted: int = 15) -> Reward:
+    owner = f"owner of {device}"
+    return Reward(device, owner, accepted, 15, 1, 1, amount, reason)
+
+
+def epoch(number: int, *rewards: Reward, state: str = "finalised") -> EpochNow:
+    return EpochNow(number, state, "0x00", 0, 0, rewards)
+
+
+FIRST = epoch(0, reward(HONEST, 10), reward(CHEATER, 5))
+LAST = epoch(1, reward(HONEST, 20), reward(CHEATER, 0, "compute: wrong tile"))
+GOOD = Seen(
+    first=0,
+    last=1,
+    epochs=[FIRST, LAST],
+    agents={
+        HONEST: (f"owner of {HONEST}", False),
+        CHEATER: (f"owner of {CHEATER}", True),
+    },
+    balances={f"owner of {HONEST}": (30, 30), f"owner of {CHEATER}": (5, 5)},
+    audited={0: "", 1: ""},
+)
+
+
+def test_the_expected_outcome_has_no_problem() -> None:
+    assert problems(GOOD) == []
+
+
+@pytest.mark.parametrize(
+    ("seen", "named"),
+    [
+        (replace(GOOD, epochs=[FIRST]), "epoch 1 was not closed"),
+        (
+            replace(GOOD, epochs=[FIRST, replace(LAST, state="posted")]),
+            "epoch 1 is posted, not finalised",
+        ),
+        (replace(GOOD, audited={0: ""}), "audit of epoch 1 found nothing"),
+        (replace(GOOD, audited={0: "", 1: "row 3"}), "audit of epoch 1 found row 3"),
+        (
+            replace(GOOD, epochs=[epoch(0, reward(HONEST, 10)), LAST]),
+            "no accepted slot in epoch 0",
+        ),
+        (
+            replace(
+                GOOD,
+                epochs=[
+                    FIRST,
+                    epoch(1, reward(HONEST, 20, accepted=0), *LAST.rewards[1:]),
+                ],
+            ),
+            "no accepted slot in epoch 1",
+        ),
+        (
+            replace(GOOD, epochs=[FIRST, epoch(1, reward(HONEST, 0, "late"))]),
+            "earned nothing in epoch 1: late",
+        ),
+        (
+            replace(
+                GOOD, epochs=[FIRST, epoch(1, reward(HONEST, 20), reward(CHEATER, 1))]
+            ),
+            "the cheater 0xbb was paid 1",
+        ),
+        (
+            replace(
+                GOOD, epochs=[FIRST, epoch(1, reward(HONEST, 20), reward(CHEATER, 0))]
+            ),
+            "the cheater 0xbb was given no reason",
+        ),
+        (
+            replace(GOOD, balances={**GOOD.balances, f"owner of {HONEST}": (30, 29)}),
+            "earned 30, is owed 30 and holds 29",
+        ),
+    ],
+)
+def test_each_difference_is_named(seen: Seen, named: str) -> None:
+    assert any(named in problem for problem in problems(seen))
+
+
+def test_what_was_earned_before_all_had_enrolled_counts_as_money_only() -> None:
+    early = epoch(0, reward(HONEST, 10), reward(CHEATER, 5))
+    late = replace(GOOD, first=1, epochs=[early, LAST], audited={1: ""})
+    assert problems(late) == []

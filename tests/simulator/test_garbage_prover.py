@@ -1,0 +1,37 @@
+"""The cheat is caught by the real verifier, and the cheater is honest before it."""
+
+from pathlib import Path
+
+import pytest
+
+from edgeproof.kernels.cards import cards
+from edgeproof.proofs import matmul, proof_of_work
+from edgeproof.proofs.reasons import Reason
+from edgeproof.simulator.garbage_prover import GarbageCard
+
+SEED, DRAW, SIZE = bytes(range(32)), b"\x0d" * 32, 512
+
+
+@pytest.mark.parametrize(
+    ("moment", "tile", "nonce"),
+    [
+        pytest.param("0", Reason.WRONG_TILE, Reason.BAD_NONCE, id="cheating"),
+        pytest.param(str(1 << 62), Reason.NONE, Reason.NONE, id="not yet"),
+        pytest.param(None, Reason.NONE, Reason.NONE, id="never told to"),
+    ],
+)
+def test_garbage_is_caught(
+    tmp_path: Path, moment: str | None, tile: Reason, nonce: Reason
+) -> None:
+    start = tmp_path / "cheat-from"
+    if moment is not None:
+        start.write_text(moment)
+    card = GarbageCard(cards()[0], start)
+
+    product = card.product(SEED, SIZE)
+    opening = matmul.open_products(DRAW, [product.digests], SIZE)
+    verdict = matmul.verify(SEED, SIZE, [product.root], DRAW, opening)
+    assert verdict is tile
+
+    nonces = proof_of_work.encode(card.search(SEED, 8, 0, 1 << 14))
+    assert proof_of_work.verify(SEED, 8, nonces) is nonce
