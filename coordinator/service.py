@@ -158,8 +158,9 @@ async def _web(
     data: Path, settings: Settings, description: Description
 ) -> AsyncIterator[None]:
     """Serve the explorer in this loop; leave signals to whoever runs us."""
+    reader = SqliteReader(data / founding.DATABASE, description.parameters)
     app = create_app(
-        SqliteReader(data / founding.DATABASE, description.parameters),
+        reader,
         lambda: founding.text(data),
         data / founding.BUNDLES,
         milliseconds,
@@ -181,3 +182,4 @@ async def _web(
     finally:
         server.should_exit = True
         await serving
+        reader.close()

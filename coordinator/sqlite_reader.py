@@ -50,6 +50,12 @@ class SqliteReader:
         self._path = path
         self._network = network
         self._local = threading.local()
+        self._open: list[sqlite3.Connection] = []
+
+    def close(self) -> None:
+        """Close the connections of all threads; nobody may ask any more."""
+        while self._open:
+            self._open.pop().close()
 
     def totals(self) -> Totals:
         """See ``Reader.totals``."""
@@ -227,8 +233,11 @@ class SqliteReader:
         connection = getattr(self._local, "connection", None)
         if connection is None:
             connection = sqlite3.connect(
-                f"{self._path.absolute().as_uri()}?mode=ro", uri=True
+                f"{self._path.absolute().as_uri()}?mode=ro",
+                uri=True,
+                check_same_thread=False,  # only to be closed by another thread
             )
+            self._open.append(connection)
             connection.row_factory = Row
             connection.execute("pragma busy_timeout = 5000")
             self._local.connection = connection

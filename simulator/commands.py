@@ -55,7 +55,8 @@ def demo(  # noqa: PLR0913 - one option for each thing that can differ
     """
     from rich.console import Console
 
-    from edgeproof.simulator.demo import Plan, run
+    from edgeproof.simulator.demo import run
+    from edgeproof.simulator.network import Plan
 
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt

@@ -19,7 +19,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -29,20 +28,19 @@ from edgeproof.audit.compare import audit
 from edgeproof.audit.distributor import DistributorReader
 from edgeproof.chain.claims import claim
 from edgeproof.chain.client import ChainClient
-from edgeproof.coordinator.founding import BUNDLES, Charter, found
+from edgeproof.coordinator.founding import Charter, found
 from edgeproof.errors import EdgeproofError
 from edgeproof.proofs import timetable
-from edgeproof.proofs.parameters import SECOND, Parameters
+from edgeproof.proofs.parameters import SECOND
 from edgeproof.proofs.parameters import demo as demo_parameters
 from edgeproof.simulator.expectations import Seen, problems
+from edgeproof.simulator.network import Agent, Network, Plan
 from edgeproof.simulator.observer import Observer
 from edgeproof.simulator.processes import Family
 from edgeproof.simulator.snapshot import EpochNow
 from edgeproof.simulator.view import View, short, tokens
 from edgeproof.telemetry import keyfile
-from edgeproof.telemetry.description import Description
 from edgeproof.telemetry.hexes import to_hex
-from edgeproof.telemetry.signing import Key
 
 FOUNDING_S = 14
 """Seconds from the founding to slot 0: the agents start and enrol meanwhile."""
@@ -61,66 +59,6 @@ CHEAT_SLOT_MS = 1_000
 
 MATMUL_SHARE = 1
 """Threads of each prover: several share this machine's cores."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What ``edgeproof demo`` was asked for."""
-
-    agents: int
-    epochs: int
-    keep: Path | None
-    serve: bool
-    broker: str | None
-    rpc: str | None
-
-
-@dataclass(slots=True)
-class Agent:
-    """One agent of the demo: its number, owner and folder."""
-
-    name: str
-    folder: Path
-    owner: Key
-    owner_file: Path
-    cheats: bool
-    device: bytes = b""
-
-
-@dataclass(slots=True)
-class Network:
-    """What runs."""
-
-    plan: Plan
-    data: Path
-    family: Family
-    view: View
-    rpc: str = ""
-    description: Description | None = None
-    agents: list[Agent] = field(default_factory=list)
-
-    @property
-    def parameters(self) -> Parameters:
-        """The network's parameters, once it is founded."""
-        return self.founded.parameters
-
-    @property
-    def founded(self) -> Description:
-        """The network's description, once it is founded."""
-        if self.description is None:
-            msg = "the network is not founded yet"
-            raise RuntimeError(msg)
-        return self.description
-
-    @property
-    def bundles(self) -> Path:
-        """The folder of the published epochs."""
-        return self.data / BUNDLES
-
-    @property
-    def cheat_file(self) -> Path:
-        """Names the moment from which on the cheater cheats."""
-        return self.data / "cheat-from"
 
 
 def run(plan: Plan, console: Console) -> bool:

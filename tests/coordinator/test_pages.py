@@ -45,6 +45,7 @@ def address(closed: Closed) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}/"
     server.should_exit = True
     thread.join(10)
+    reader.close()
 
 
 def browse(chromium: Path, profile: Path, *arguments: str) -> str:

@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -26,8 +28,9 @@ NOW = timetable.slot_start(NETWORK.parameters, 19) + 100
 class Client:
     """Ask an application without a server in between."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: FastAPI, reader: SqliteReader) -> None:
         self._transport = httpx.ASGITransport(app)
+        self.close = reader.close
 
     def get(
         self,
@@ -46,18 +49,22 @@ class Client:
 
 def client_of(path: Path, bundles: Path) -> Client:
     reader = SqliteReader(path, NETWORK.parameters)
-    return Client(create_app(reader, lambda: DESCRIPTION, bundles, lambda: NOW))
+    app = create_app(reader, lambda: DESCRIPTION, bundles, lambda: NOW)
+    return Client(app, reader)
 
 
 @pytest.fixture
-def web(closed: Closed) -> Client:
-    return client_of(closed.path, closed.bundles)
+def web(closed: Closed) -> Iterator[Client]:
+    with closing(client_of(closed.path, closed.bundles)) as client:
+        yield client
 
 
 @pytest.fixture
-def empty(store: SqliteStore, tmp_path: Path) -> Client:
+def empty(store: SqliteStore, tmp_path: Path) -> Iterator[Client]:
     del store
-    return client_of(tmp_path / "coordinator.db", tmp_path / "bundles")
+    path = tmp_path / "coordinator.db"
+    with closing(client_of(path, tmp_path / "bundles")) as client:
+        yield client
 
 
 def test_the_description_is_served_as_it_was_signed(web: Client) -> None:
@@ -128,8 +135,8 @@ def test_a_claim_leads_from_the_leaf_to_the_posted_root(
 
 def test_what_is_not_final_is_pending(closed: Closed) -> None:
     closed.store.keep_posting(0, "posted", "")
-    web = client_of(closed.path, closed.bundles)
-    found = web.get(f"/api/v1/owners/{OWNERS[DEVICES[0]]}/claim").json()
+    with closing(client_of(closed.path, closed.bundles)) as web:
+        found = web.get(f"/api/v1/owners/{OWNERS[DEVICES[0]]}/claim").json()
     assert found["amount"] == "0"
     assert int(found["pending"]) > 0
     assert found["proof"] == []
