@@ -1,0 +1,205 @@
+"""Slots from their beacon to their intake root, on a clock that the test moves."""
+
+import asyncio
+
+import pytest
+
+from edgeproof.audit.replay import roster
+from edgeproof.coordinator.conductor import Conductor
+from edgeproof.coordinator.intake import View
+from edgeproof.coordinator.publisher import Publisher
+from edgeproof.coordinator.reception import Reception
+from edgeproof.coordinator.sqlite_store import SqliteStore
+from edgeproof.coordinator.store import Batch
+from edgeproof.proofs import merkle, timetable
+from edgeproof.proofs.keccak import keccak
+from edgeproof.proofs.reasons import Reason
+from edgeproof.telemetry import intake, signing, topics
+from edgeproof.telemetry.broker import Envelope
+from edgeproof.telemetry.hexes import to_hex
+from edgeproof.telemetry.memory import MemoryBroker
+from edgeproof.telemetry.message import decode_signed
+from edgeproof.telemetry.messages import (
+    ZERO,
+    Ack,
+    Beacon,
+    Heartbeat,
+    IntakeRoot,
+    Receipt,
+    Seal,
+)
+from tests.coordinator.conftest import NETWORK, RECORD
+
+DEVICE = NETWORK.devices[0]
+NAME = to_hex(DEVICE.key.address)
+
+
+class Coordinator:
+    """The live parts over a broker in this process; ``now`` is the test's."""
+
+    def __init__(self, store: SqliteStore, broker: MemoryBroker) -> None:
+        self.now = timetable.slot_start(NETWORK.parameters, -1)
+        self.store = store
+        self.connection = broker.connect(topics.COORDINATOR)
+        self.view = View(NETWORK.description)
+        publisher = Publisher(self.connection, NETWORK.description, NETWORK.coordinator)
+        self.reception = Reception(
+            self.connection, store, self.view, publisher, lambda: self.now
+        )
+        self.ended: list[int] = []
+        self.conductor = Conductor(
+            store,
+            self.view,
+            NETWORK.beacons,
+            publisher,
+            self.reception,
+            clock=lambda: self.now,
+            after_slot=self._note,
+        )
+        self.conductor.resume()
+
+    async def _note(self, slot: int) -> None:
+        self.ended.append(slot)
+
+    async def begin(self, slot: int) -> None:
+        self.now = timetable.slot_start(NETWORK.parameters, slot)
+        await self.conductor._begin(slot)
+
+    async def end(self, slot: int, *, late_ms: int = 0) -> None:
+        end = timetable.slot_start(NETWORK.parameters, slot + 1)
+        self.now = end + NETWORK.parameters.beat_grace_ms + late_ms
+        await self.conductor._end(slot)
+
+    async def hear(self, kind: str, payload: bytes) -> None:
+        await self.reception.take([Envelope(topics.uplink(NAME, kind), payload)])
+
+
+def beat(slot: int) -> bytes:
+    value = NETWORK.beacons.value(slot)
+    address = DEVICE.key.address
+    return Heartbeat(address, bytes(16), 0, slot, value, ZERO, ZERO).encode()
+
+
+def seal() -> bytes:
+    message = Seal(DEVICE.key.address, bytes(16), 0, b"\x01", ZERO)
+    return signing.sign(message, NETWORK.description.domain, DEVICE.key).encode()
+
+
+async def received(device: "asyncio.Queue[Envelope]", topic: str) -> bytes:
+    async with asyncio.timeout(5):
+        while True:
+            envelope = await device.get()
+            if envelope.topic == topic:
+                return envelope.payload
+
+
+@pytest.fixture
+def broker(store: SqliteStore) -> MemoryBroker:
+    store.add(Batch(-1, enrolments=list(RECORD.enrolments)))
+    return MemoryBroker()
+
+
+async def test_a_slot_goes_from_beacon_to_receipt(
+    store: SqliteStore, broker: MemoryBroker
+) -> None:
+    coordinator = Coordinator(store, broker)
+    inbox: asyncio.Queue[Envelope] = asyncio.Queue()
+
+    async def listen() -> None:
+        async with broker.connect(NAME) as device:
+            await device.subscribe("n/+", f"c/{NAME}/#")
+            ready.set()
+            async for envelope in device:
+                inbox.put_nowait(envelope)
+
+    ready = asyncio.Event()
+    async with coordinator.connection:
+        listener = asyncio.create_task(listen())
+        await ready.wait()
+        await coordinator.begin(0)
+        raw = await received(inbox, "n/beacon")
+        assert decode_signed(Beacon, raw).message.value == NETWORK.beacons.value(0)
+
+        await coordinator.hear("heartbeat", beat(0))
+        ack = decode_signed(Ack, await received(inbox, f"c/{NAME}/ack")).message
+        assert ack.messages == (keccak(beat(0)),)
+        assert ack.reasons == (0,)
+        await coordinator.hear("seal", seal())
+
+        await coordinator.end(0)
+        root = decode_signed(IntakeRoot, await received(inbox, "n/root")).message
+        raw = await received(inbox, f"c/{NAME}/receipt")
+        receipt = decode_signed(Receipt, raw).message
+        assert merkle.check_path(
+            receipt.message, receipt.index, receipt.size, receipt.path, root.root
+        )
+        place = list(roster(RECORD.enrolments, 0)).index(DEVICE.key.address)
+        digest = decode_signed(Seal, seal()).message.digest(NETWORK.description.domain)
+        assert receipt.message == digest
+        assert (root.root, root.size) == intake.root(bytes([1 << place]), [digest])
+
+        await coordinator.hear("heartbeat", beat(0))
+        ack = decode_signed(Ack, await received(inbox, f"c/{NAME}/ack")).message
+        while ack.messages != (keccak(beat(0)),):
+            ack = decode_signed(Ack, await received(inbox, f"c/{NAME}/ack")).message
+        assert ack.reasons == (int(Reason.LATE),)
+        listener.cancel()
+
+
+async def test_nothing_is_acknowledged_that_is_not_on_disk(
+    store: SqliteStore, broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coordinator = Coordinator(store, broker)
+    said: list[str] = []
+
+    async def note(device: str, _messages: object) -> None:
+        said.append(device)
+
+    def full(_batch: Batch) -> None:
+        msg = "database or disk is full"
+        raise OSError(msg)
+
+    async with coordinator.connection:
+        await coordinator.begin(0)
+        monkeypatch.setattr(coordinator.reception._publisher, "acknowledge", note)
+        monkeypatch.setattr(store, "add", full)
+        with pytest.raises(OSError, match="full"):
+            await coordinator.hear("heartbeat", beat(0))
+    assert said == []
+
+
+async def test_a_slot_that_would_end_late_is_void(
+    store: SqliteStore, broker: MemoryBroker
+) -> None:
+    coordinator = Coordinator(store, broker)
+    async with coordinator.connection:
+        await coordinator.begin(0)
+        await coordinator.hear("seal", seal())
+        await coordinator.end(0, late_ms=NETWORK.parameters.slot_ms)
+        assert store.last_slots() == (0, -1)
+        await coordinator.begin(1)
+        await coordinator.end(1)
+    assert store.last_slots() == (1, 1)
+    record = store.record(NETWORK.description, 0, 20)
+    assert [each.slot for each in record.seals] == [1]
+
+
+async def test_a_restart_goes_on_where_it_was(
+    store: SqliteStore, broker: MemoryBroker
+) -> None:
+    first = Coordinator(store, broker)
+    async with first.connection:
+        for slot in range(8):
+            await first.begin(slot)
+            await first.end(slot)
+    second = Coordinator(store, broker)
+    assert second.view.rounds == first.view.rounds
+    assert second.view.rounds
+    assert second.conductor._last_round == first.conductor._last_round
+    assert second.view.beacons == first.view.beacons
+    assert second.view.sealed == 7
+    before = store.record(NETWORK.description, 0, 20)
+    async with second.connection:
+        await second.begin(7)
+        await second.end(7)
+    assert store.record(NETWORK.description, 0, 20) == before
