@@ -117,7 +117,8 @@ class Follower:
         if beacon is None:  # 2
             detail = f"entropy of slot {slot}, whose beacon is not known"
             raise MessageRefused(Reason.WRONG_BEACON, detail)
-        if keccak(beacon.value, entropy.outside) != entropy.value:  # 3
+        # Nothing from outside: no source has been agreed on, so it could be chosen.
+        if entropy.outside or keccak(beacon.value) != entropy.value:  # 3
             detail = f"entropy of slot {slot} does not follow from its beacon"
             raise MessageRefused(Reason.WRONG_BEACON, detail)
         if slot != self._drawn_to + 1:

@@ -164,7 +164,10 @@ def _entropies(record: EpochRecord, beacons: dict[int, Beacon]) -> None:
         if beacon is None:
             got = f"entropy of slot {message.slot}, which has none"
             raise BadBundle(layout.ENTROPY.file, "a beacon", got, number)
-        want = keccak(beacon.value, message.outside)
+        if message.outside:  # no source has been agreed on, so it could be chosen
+            got = to_hex(message.outside)
+            raise BadBundle(layout.ENTROPY.file, "nothing from outside", got, number)
+        want = keccak(beacon.value)
         if message.value != want:
             raise BadBundle(
                 layout.ENTROPY.file, to_hex(want), to_hex(message.value), number

@@ -104,9 +104,11 @@ class Closer:
         )
 
     def _publish(self, record: EpochRecord, outcome: Outcome) -> bytes:
-        """Write the bundle and sign its root."""
+        """Write the bundle; sign its root if it is the last one of a group."""
         folder = self._bundles / str(record.epoch)
         data_hash = bundle.write_bundle(folder, record, outcome)
+        if not timetable.ends_root(self._network, record.epoch):
+            return data_hash
         root = EpochRoot(
             first_epoch=record.epoch - record.epoch % self._network.epochs_per_root,
             last_epoch=record.epoch,
@@ -121,7 +123,7 @@ class Closer:
 
     def _posting(self, epoch: int, outcome: Outcome) -> str:
         """Return whether the root is to be posted: the last of its group, and more."""
-        last = (epoch + 1) % self._network.epochs_per_root == 0
+        last = timetable.ends_root(self._network, epoch)
         grown = outcome.cumulative_total > self._store.posted_total()
         return WAITING if last and grown else NOTHING
 

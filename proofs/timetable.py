@@ -43,6 +43,15 @@ def close_of(network: Parameters, epoch: int) -> int:
     return first_slot(network, epoch + 1) + network.close_slot
 
 
+def ends_root(network: Parameters, epoch: int) -> bool:
+    """Return whether ``epoch`` is the last of those that one root covers.
+
+    Only its root is signed: anyone may post a signed one, and one of an earlier epoch
+    would settle the group and forfeit the rest of it.
+    """
+    return (epoch + 1) % network.epochs_per_root == 0
+
+
 def phase_bounds(network: Parameters, opened: int, phase: Phase) -> tuple[int, int]:
     """Return start and end of ``phase`` of the round opened in slot ``opened``, ms."""
     start = slot_start(network, opened) + sum(network.phase_ms[:phase])

@@ -134,3 +134,9 @@ def test_a_draw_whose_openings_would_be_due_after_the_close_is_none() -> None:
     earliest = timetable.commit_slot(DEMO, 14, Phase.POW) + DRAW_SLOTS
     assert timetable.opening_deadline(DEMO, earliest) == timetable.close_of(DEMO, 0) - 1
     assert timetable.draw_slot(DEMO, 14, Phase.POW, {earliest + 1}) is None
+
+
+def test_a_root_ends_with_the_last_epoch_of_its_group() -> None:
+    network = replace(demo(1), epochs_per_root=4)
+    assert [e for e in range(9) if timetable.ends_root(network, e)] == [3, 7]
+    assert timetable.ends_root(demo(1), 0)
