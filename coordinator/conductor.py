@@ -82,6 +82,7 @@ class Conductor:
         slot = max(self._now_slot() + 1, 0)
         while True:
             await self._sleep_until(timetable.slot_start(self._network, slot))
+            slot = max(slot, self._now_slot())  # a machine that slept wakes up later
             if await self._begin(slot):
                 rounds.create_task(self._round(slot), name=f"round {slot}")
             grace = self._network.beat_grace_ms

@@ -120,9 +120,9 @@ def _fixed_parameters(path: Path, wanted: Parameters) -> Parameters:
 
 def _settings(charter: Charter) -> str:
     rows = {
-        "rpc": f'"{charter.rpc}"',
+        "rpc": json.dumps(charter.rpc),  # JSON's texts are TOML's too
         "embedded_broker": str(charter.embedded_broker).lower(),
-        "web_host": f'"{charter.web_host}"',
+        "web_host": json.dumps(charter.web_host),
         "web_port": str(charter.web_port),
     }
     head = (

@@ -31,7 +31,7 @@ from edgeproof.proofs.parameters import SECOND
 from edgeproof.telemetry import signing, topics
 from edgeproof.telemetry.description import Description
 from edgeproof.telemetry.errors import MessageRefused
-from edgeproof.telemetry.hexes import from_hex
+from edgeproof.telemetry.hexes import from_hex, to_hex
 from edgeproof.telemetry.message import decode_signed
 from edgeproof.telemetry.messages import ConnectToken
 from edgeproof.telemetry.mqtt import Identity, MqttConnection
@@ -138,8 +138,9 @@ def authenticator(
             signing.check(token, description.domain, device)
         except (MessageRefused, ValueError):
             return False
-        age = abs(now() - token.message.issued_at)
-        return token.message.device == device and age <= TOKEN_SECONDS * SECOND
+        # One name for one device: brokers keep a place for each name.
+        own = token.message.device == device and user == to_hex(device)
+        return own and abs(now() - token.message.issued_at) <= TOKEN_SECONDS * SECOND
 
     return authenticate
 

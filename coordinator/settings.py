@@ -1,9 +1,10 @@
 """Everything an operator can set, read once at start and never again."""
 
+import os
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -16,6 +17,12 @@ from edgeproof.errors import EdgeproofError
 FILE = "coordinator.toml"
 """Name of the settings' file in the data folder."""
 
+PREFIX = "EDGEPROOF_COORDINATOR_"
+"""What the names of the overriding variables begin with."""
+
+MOST_VERIFIERS = 256
+"""Processes that verify proofs, at most."""
+
 
 class BadSetting(EdgeproofError):  # noqa: N818 - reads as what it is about
     """A setting is missing or cannot be read."""
@@ -24,17 +31,15 @@ class BadSetting(EdgeproofError):  # noqa: N818 - reads as what it is about
 class Settings(BaseSettings):
     """One coordinator.  ``EDGEPROOF_COORDINATOR_*`` overrides the file."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="EDGEPROOF_COORDINATOR_", frozen=True, extra="forbid"
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     rpc: str
     """URL of an EVM node."""
     embedded_broker: bool
     """Whether this process is the broker, on the port of the network description."""
     web_host: str = "127.0.0.1"
-    web_port: int
-    verifiers: int = 1
+    web_port: Annotated[int, Field(ge=1, le=65535)]
+    verifiers: Annotated[int, Field(ge=1, le=MOST_VERIFIERS)] = 1
     """Processes that verify proofs."""
 
     @classmethod
@@ -67,8 +72,12 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"])
-            msg = f"{name}: {first['msg']}, got {first['input']!r:.80}"
-            raise BadSetting(msg, hint=f"correct it in {file}") from None
+            # What is missing has no input of its own: pydantic gives all the others.
+            got = "" if first["type"] == "missing" else f", got {first['input']!r:.80}"
+            variable = PREFIX + name.upper()
+            where = f"the variable {variable}" if variable in os.environ else file
+            msg = f"{name}: {first['msg']}{got}"
+            raise BadSetting(msg, hint=f"correct it in {where}") from None
         except ValueError as error:
             msg = f"{file} is not TOML: {error}"
             raise BadSetting(msg, hint="correct the line that it names") from None

@@ -76,7 +76,12 @@ class Settlement:
         self._compare(wanted)
 
     def _root(self, epoch: int) -> RootToPost:
-        raw = (self._bundles / str(epoch) / ATTESTATION).read_bytes()
+        path = self._bundles / str(epoch) / ATTESTATION
+        try:
+            raw = path.read_bytes()
+        except OSError as error:
+            msg = f"cannot read {path}: {error.strerror}"
+            raise EdgeproofError(msg, hint="restore the bundle from a copy") from None
         attestation = Attestation.decode(raw)
         root = attestation.root
         return RootToPost(

@@ -90,11 +90,13 @@ def run(plan: Plan, console: Console) -> bool:
             )
             found_problems = problems(seen)
             for problem in found_problems:
-                view.say(f"[red]not as expected:[/red] {problem}")
+                view.verdict("not as expected:", problem, "red")
             if not found_problems:
-                view.say(
-                    "[green]Everything is as expected:[/green] the recomputed roots are"
-                    " the roots on chain, and every owner holds what they say."
+                view.verdict(
+                    "Everything is as expected:",
+                    "the recomputed roots are the roots on chain, and every owner"
+                    " holds what they say.",
+                    "green",
                 )
             if plan.keep is not None:
                 _say_how_to_audit(network, first + plan.epochs - 1)

@@ -23,8 +23,10 @@ _STEPS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 def rate(value: int, unit: str) -> str:
     """Return ``12.3 GMAC/s``: three digits and an SI prefix."""
     for step, prefix in _STEPS:
-        if value >= step:
-            return f"{value / step:.3g} {prefix}{unit}"
+        if value * 10_000 >= step * 9_995:  # else 999.5 to 1000 would be "1e+03"
+            scaled = value / step
+            digits = f"{scaled:.3g}" if scaled < 999.5 else f"{scaled:.0f}"
+            return f"{digits} {prefix}{unit}"
     return f"{value} {unit}"
 
 
@@ -69,8 +71,13 @@ class View:
             self._live.stop()
 
     def say(self, text: str) -> None:
-        """Print a line that stays."""
-        self._console.print(text, soft_wrap=True, highlight=False)
+        """Print a line that stays, as it is: brackets in it are no markup."""
+        self._console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+    def verdict(self, word: str, text: str, colour: str) -> None:
+        """Print a line that stays and begins with a coloured word."""
+        line = Text.assemble((word, colour), " ", text)
+        self._console.print(line, soft_wrap=True, highlight=False)
 
     def step(self, text: str) -> None:
         """Say what takes a while now."""
@@ -111,7 +118,7 @@ class View:
                 rate(row.compute, "MAC/s"),
                 rate(row.hashes, "keccak/s"),
                 tokens(row.reward),
-                row.reason,
+                Text(row.reason),
                 style="red" if row.reason else "",
             )
         self._console.print(table)

@@ -13,6 +13,7 @@ from edgeproof.coordinator.sqlite_store import SqliteStore
 from edgeproof.coordinator.store import Batch
 from edgeproof.proofs import merkle, timetable
 from edgeproof.proofs.keccak import keccak
+from edgeproof.proofs.parameters import Phase
 from edgeproof.proofs.reasons import Reason
 from edgeproof.telemetry import intake, signing, topics
 from edgeproof.telemetry.broker import Envelope
@@ -40,6 +41,7 @@ class Coordinator:
     def __init__(self, store: SqliteStore, broker: MemoryBroker) -> None:
         self.now = timetable.slot_start(NETWORK.parameters, -1)
         self.store = store
+        self.broker = broker
         self.connection = broker.connect(topics.COORDINATOR)
         self.view = View(NETWORK.description)
         publisher = Publisher(self.connection, NETWORK.description, NETWORK.coordinator)
@@ -203,3 +205,71 @@ async def test_a_restart_goes_on_where_it_was(
         await second.begin(7)
         await second.end(7)
     assert store.record(NETWORK.description, 0, 20) == before
+
+
+async def conducted(coordinator: Coordinator, jumps: dict[int, int], to: int) -> None:
+    """Run the conductor to slot ``to``; its clock jumps by ``jumps`` (slots) at each.
+
+    As if the machine had slept when it was about to begin that slot.
+    """
+    network, clock = NETWORK.parameters, coordinator
+    left = {timetable.slot_start(network, slot): by for slot, by in jumps.items()}
+    done = asyncio.Event()
+
+    async def sleep_until(moment: int) -> None:
+        clock.now = max(clock.now, moment)
+        clock.now += left.pop(moment, 0) * network.slot_ms
+        if clock.now >= timetable.slot_start(network, to):
+            done.set()
+            await asyncio.Event().wait()
+
+    coordinator.conductor._sleep_until = sleep_until  # type: ignore[method-assign] # no test waits for a real clock
+    async with coordinator.connection:
+        conducting = asyncio.create_task(coordinator.conductor.run())
+        async with asyncio.timeout(10):
+            await done.wait()
+        conducting.cancel()
+
+
+async def test_every_slot_begins_and_ends_in_its_turn(
+    store: SqliteStore, broker: MemoryBroker
+) -> None:
+    coordinator = Coordinator(store, broker)
+    await conducted(coordinator, {}, 12)
+    record = store.record(NETWORK.description, 0, 20)
+    assert record.beacons == RECORD.beacons[:12]
+    assert record.entropies == RECORD.entropies[:12]
+    assert [each.signed.message.slot for each in record.intake] == list(range(11))
+    assert coordinator.ended == list(range(11))
+    opened = [each.round for each in record.phases]
+    assert set(opened) <= coordinator.view.rounds
+
+
+async def test_what_was_slept_through_is_void_and_never_said_late(
+    store: SqliteStore, broker: MemoryBroker
+) -> None:
+    coordinator = Coordinator(store, broker)
+    await conducted(coordinator, {5: 3}, 12)
+    record = store.record(NETWORK.description, 0, 20)
+    assert [each.message.slot for each in record.beacons] == [*range(5), *range(8, 12)]
+    sealed = [each.signed.message.slot for each in record.intake]
+    assert sealed == [*range(4), *range(8, 11)]
+
+
+async def test_a_phase_that_is_missed_is_never_said_late(
+    store: SqliteStore, broker: MemoryBroker
+) -> None:
+    coordinator = Coordinator(store, broker)
+    conductor, network = coordinator.conductor, NETWORK.parameters
+    _, late = timetable.phase_bounds(network, 0, Phase.WALK)
+
+    async def sleep_until(moment: int) -> None:
+        coordinator.now = max(moment, late)
+
+    conductor._sleep_until = sleep_until  # type: ignore[method-assign] # no test waits for a real clock
+    async with coordinator.connection:
+        await conductor._round(0)
+    said = store.record(NETWORK.description, 0, 20).phases
+    assert [each.phase for each in said] == [Phase.MATMUL, Phase.SECOND_WALK, Phase.POW]
+    values = NETWORK.beacons.phase_values(0)
+    assert all(each.value == values[each.phase] for each in said)

@@ -1,0 +1,113 @@
+"""``edgeproof coordinator``: what the options become."""
+
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from edgeproof.coordinator import founding
+from edgeproof.coordinator.commands import app
+from edgeproof.proofs.parameters import SECOND, Parameters, demo
+from edgeproof.telemetry.description import Description
+from edgeproof.telemetry.hexes import to_hex
+from tests.coordinator.conftest import NETWORK
+
+
+class Founder:
+    """Stands for ``found``, which needs a chain; remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.data: Path | None = None
+        self.charter: founding.Charter | None = None
+
+    def __call__(self, data: Path, charter: founding.Charter) -> Description:
+        self.data, self.charter = data, charter
+        return NETWORK.description
+
+
+@pytest.fixture
+def founder(monkeypatch: pytest.MonkeyPatch) -> Founder:
+    stand_in = Founder()
+    monkeypatch.setattr(founding, "found", stand_in)
+    return stand_in
+
+
+def init(*options: str) -> str:
+    done = CliRunner().invoke(app, ["init", "--rpc", "http://node:1", *options])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_the_defaults_are_safe(founder: Founder) -> None:
+    before = int(time.time())
+    init()
+    charter = founder.charter
+    assert charter is not None
+    assert charter.rpc == "http://node:1"
+    assert (charter.web_host, charter.web_port) == ("127.0.0.1", 8080)
+    assert charter.broker == "mqtt://127.0.0.1:1883"
+    assert charter.embedded_broker
+    assert not charter.development_chain
+    genesis = charter.parameters.genesis
+    assert before + 60 <= genesis <= int(time.time()) + 60
+    assert charter.parameters == Parameters(genesis=genesis)
+    assert founder.data == Path.home() / ".local/share/edgeproof-coordinator"
+
+
+def test_every_option_arrives(founder: Founder, tmp_path: Path) -> None:
+    options = {
+        "--data": str(tmp_path),
+        "--preset": "demo",
+        "--genesis-in": "5",
+        "--broker": "mqtt://broker:9",
+        "--web-port": "81",
+    }
+    words = [word for pair in options.items() for word in pair]
+    init(*words, "--external", "--development-chain")
+    charter = founder.charter
+    assert charter is not None
+    assert charter.parameters == demo(charter.parameters.genesis)
+    assert abs(charter.parameters.genesis - time.time() - 5) < 5
+    assert charter.broker == "mqtt://broker:9"
+    assert charter.api == "http://127.0.0.1:81"
+    assert not charter.embedded_broker
+    assert charter.development_chain
+    assert founder.data == tmp_path
+
+
+def test_what_was_founded_is_told_and_what_comes_next(
+    founder: Founder, tmp_path: Path
+) -> None:
+    said = init("--data", str(tmp_path))
+    for address in (
+        NETWORK.description.network_id,
+        NETWORK.description.coordinator,
+        NETWORK.description.distributor,
+        NETWORK.description.token,
+    ):
+        assert to_hex(address) in said
+    assert f"edgeproof coordinator run --data {tmp_path}" in said
+    assert founder.charter is not None
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--web-port", "0"],
+        ["--web-port", "65536"],
+        ["--genesis-in", "0"],
+        ["--preset", "fast"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_option_founds_nothing(founder: Founder, options: list[str]) -> None:
+    done = CliRunner().invoke(app, ["init", "--rpc", "http://node:1", *options])
+    assert done.exit_code == 2
+    assert founder.charter is None
+
+
+def test_slot_zero_lies_in_the_future(founder: Founder) -> None:
+    init("--genesis-in", "3600", "--preset", "demo")
+    assert founder.charter is not None
+    assert founder.charter.parameters.genesis * SECOND > time.time() * SECOND
