@@ -1,9 +1,10 @@
 -- The coordinator's memory.  Slots are absolute; addresses and digests raw bytes;
--- amounts, weights and figures decimal text, since they can exceed 64 bits.
+-- amounts, weights and figures decimal text, since they can exceed 64 bits; numbers
+-- that a device chooses are 8 bytes, big-endian, since SQLite's integers end at 2^63.
 
 create table if not exists enrolment (          -- every enrolment ever accepted
     device blob not null,
-    nonce  integer not null,
+    nonce  blob not null,
     owner  blob not null,
     epoch  integer not null,                    -- first epoch that it counts for
     raw    blob not null,                       -- the signed message
@@ -44,8 +45,8 @@ create index if not exists message_by_slot on message (rooted, slot, kind);
 create table if not exists telemetry (          -- claimed, shown, never paid
     device   blob not null,
     boot     blob not null,
-    sequence integer not null,
-    taken_at integer not null,                  -- Unix milliseconds, device's clock
+    sequence blob not null,
+    taken_at blob not null,                     -- Unix milliseconds, device's clock
     readings text not null,
     primary key (device, boot, sequence)
 ) strict;
@@ -83,7 +84,7 @@ create table if not exists verdict (
     reason integer not null,
     primary key (round, bucket, device, card)
 ) strict;
-create index if not exists verdict_by_device on verdict (device, round);
+create index if not exists verdict_by_device on verdict (device, bucket, round);
 
 create table if not exists epoch (              -- closed epochs
     epoch            integer primary key,
@@ -104,6 +105,7 @@ create table if not exists attendance (
     accepted integer not null,
     primary key (epoch, device)
 ) strict;
+create index if not exists attendance_by_device on attendance (device, epoch);
 
 create table if not exists payout (
     epoch  integer not null,
@@ -124,6 +126,7 @@ create table if not exists balance (
     current  text not null,
     primary key (epoch, owner)
 ) strict;
+create index if not exists balance_by_owner on balance (owner, epoch);
 
 create table if not exists posting (            -- what became of an epoch's root
     epoch       integer primary key,

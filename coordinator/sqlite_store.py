@@ -47,6 +47,8 @@ Row = dict[str, Any]
 
 def connect(path: Path) -> Database:
     """Open the file for any thread of this process; the caller serialises writes."""
+    path.touch(mode=0o600)
+    path.chmod(0o600)  # and SQLite gives the same mode to the files beside it
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = full")
@@ -61,7 +63,6 @@ class SqliteStore:
         self._lock = threading.Lock()
         self._db = connect(path)
         self._db.executescript(SCHEMA)
-        path.chmod(0o600)
 
     def close(self) -> None:
         """Close the file."""
@@ -92,8 +93,8 @@ class SqliteStore:
                     {
                         "device": t.device,
                         "boot": t.boot,
-                        "sequence": t.sequence,
-                        "taken_at": t.taken_at,
+                        "sequence": uint64(t.sequence),
+                        "taken_at": uint64(t.taken_at),
                         "readings": t.readings,
                     }
                     for t in batch.telemetry
@@ -150,12 +151,9 @@ class SqliteStore:
     def seal_slot(self, slot: int, heard: bytes, root: bytes) -> None:
         """See ``Store.seal_slot``."""
         with self._transaction():
-            self._execute(
-                "update slot set heard = ?, root = ? where slot = ? and root is null",
-                heard,
-                root,
-                slot,
-            )
+            sql = "update slot set heard = ?, root = ? where slot = ? and root is null"
+            if not self._execute(sql, heard, root, slot).rowcount:
+                return  # what came since then is not under the root that stands
             self._execute("delete from beat where slot <= ?", slot)
             self._execute(
                 "update message set slot = ?, rooted = 1"
@@ -166,12 +164,11 @@ class SqliteStore:
 
     def last_slots(self) -> tuple[int, int]:
         """See ``Store.last_slots``."""
-        sql = (
-            "select coalesce(max(slot), -1) as opened, coalesce(max(case when root"
-            " is not null then slot end), -1) as sealed from slot"
-        )
-        (row,) = self._query(sql)
-        return row["opened"], row["sealed"]
+        sql = "select slot from slot {} order by slot desc limit 1"
+        opened = self._query(sql.format(""))
+        sealed = self._query(sql.format("where root is not null"))
+        last = [rows[0]["slot"] if rows else -1 for rows in (opened, sealed)]
+        return last[0], last[1]
 
     def enrolments(self) -> list[Enrolment]:
         """See ``Store.enrolments``."""
@@ -344,8 +341,13 @@ class SqliteStore:
         return tuple(Arrived(r["slot"], decode_signed(cls, r["raw"])) for r in rows)
 
     def _beat(self, slot: int, device: bytes) -> None:
-        sql = "insert into beat values (?, ?) on conflict do nothing"
-        if self._execute(sql, slot, device).rowcount:
+        # The beats of a sealed slot are forgotten: one that comes again is not new.
+        sql = (
+            "insert into beat select ?, ? where not exists"
+            " (select 1 from slot where slot >= ? and root is not null)"
+            " on conflict do nothing"
+        )
+        if self._execute(sql, slot, device, slot).rowcount:
             self._execute(
                 "insert into presence (device, last_slot, beats, online)"
                 " values (?, ?, 1, 1) on conflict do update set beats = beats + 1,"
@@ -371,17 +373,23 @@ class SqliteStore:
             self._db.conn.execute("begin immediate")
             try:
                 yield
+                self._db.conn.execute("commit")
             except BaseException:
-                self._db.conn.execute("rollback")
+                if self._db.conn.in_transaction:  # a full disk may have ended it
+                    self._db.conn.execute("rollback")
                 raise
-            self._db.conn.execute("commit")
+
+
+def uint64(number: int) -> bytes:
+    """Return a number of a device's as the file holds it: it sorts as the number."""
+    return number.to_bytes(8, "big")
 
 
 def _enrolment_row(enrolment: Enrolment) -> Row:
     message = enrolment.signed.message
     return {
         "device": message.device,
-        "nonce": message.nonce,
+        "nonce": uint64(message.nonce),
         "owner": message.owner,
         "epoch": enrolment.epoch,
         "raw": enrolment.signed.encode(),

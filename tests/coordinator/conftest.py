@@ -1,4 +1,4 @@
-"""A store that heard a whole simulated epoch, with a cheater in it."""
+"""A store that heard one or two simulated epochs, with a cheater in the first."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,6 +18,11 @@ NETWORK = SimulatedNetwork(count=3)
 CHEATER = 2
 RECORD = NETWORK.epoch(behaviours={CHEATER: Behaviour(garbage=True)})
 OUTCOME = replay(RECORD, judge_products)
+
+VOID = 24
+"""A slot of epoch 1 for which the network published no intake root."""
+MISSED = range(20, 23)
+"""Slots of epoch 1 in which device 0 is silent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +101,18 @@ def closed(tmp_path: Path, store: SqliteStore) -> Closed:
     store.keep_posting(0, "finalised", "0x" + "ab" * 32)
     path = tmp_path / "coordinator.db"
     return Closed(path, store, bundles, RECORD, outcome, data_hash)
+
+
+@pytest.fixture
+def two_epochs(closed: Closed) -> Closed:
+    """Hear and close epoch 1 too; its root waits to be posted."""
+    first = NETWORK.parameters.slots_per_epoch
+    absent = frozenset(slot - first for slot in MISSED)
+    whole = NETWORK.epoch(1, {0: Behaviour(absent=absent)}, closed.outcome.carried)
+    heard = tuple(h for h in whole.intake if h.signed.message.slot != VOID)
+    record = replace(whole, intake=heard)
+    fill(closed.store, record)
+    outcome = replay(record, judge_products)
+    data_hash = write_bundle(closed.bundles / "1", record, outcome)
+    closed.store.close_epoch(1, outcome, data_hash, "waiting")
+    return replace(closed, record=record, outcome=outcome, data_hash=data_hash)

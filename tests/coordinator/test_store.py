@@ -2,14 +2,18 @@
 
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edgeproof.audit.model import EpochRecord
 from edgeproof.coordinator.carried import GENESIS, dump, load
 from edgeproof.coordinator.sqlite_store import SqliteStore
 from edgeproof.coordinator.store import Batch, Kept, Refused, Store
 from edgeproof.proofs.reasons import Reason
+from edgeproof.telemetry.messages import Telemetry
 from tests.coordinator.conftest import NETWORK, OUTCOME, RECORD, Closed, fill
 
 DEVICE = NETWORK.devices[0].key.address
@@ -110,3 +114,75 @@ def test_a_proof_is_remembered_with_its_verdict(store: SqliteStore) -> None:
     assert store.proofs([case]) == {}
     store.keep_proofs({case: (Reason.WRONG_TILE, 12)})
     assert store.proofs([case, bytes(32)]) == {case: Reason.WRONG_TILE}
+
+
+def test_the_largest_numbers_of_a_device_are_kept(store: SqliteStore) -> None:
+    top = 2**64 - 1
+    first = RECORD.enrolments[0]
+    message = replace(first.signed.message, nonce=top)
+    enrolment = replace(first, signed=replace(first.signed, message=message))
+    reading = Telemetry(DEVICE, bytes(16), top, top, bytes(16), "{}")
+    store.add(Batch(0, enrolments=[enrolment, first], telemetry=[reading]))
+    nonces = [each.signed.message.nonce for each in store.enrolments()]
+    assert nonces == [first.signed.message.nonce, top]
+
+
+def test_nobody_else_may_read_any_of_its_files(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "s.db")
+    fill(store, RECORD)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    store.close()
+    assert modes == {"s.db": 0o600, "s.db-wal": 0o600, "s.db-shm": 0o600}
+
+
+def test_what_comes_after_a_root_is_not_put_under_it(store: SqliteStore) -> None:
+    store.open_slot(0, RECORD.beacons[0], RECORD.entropies[0])
+    root = RECORD.intake[0].signed.encode()
+    store.seal_slot(0, b"\x01", root)
+    store.add(Batch(0, messages=[SEAL]))
+    store.seal_slot(0, b"\x01", root)
+    assert store.arrivals(0) == [SEAL]
+
+
+def test_a_beat_of_a_sealed_slot_that_comes_again_counts_once(
+    store: SqliteStore,
+) -> None:
+    def beats() -> int:
+        (row,) = store._db.query("select beats from presence")
+        return int(row["beats"])
+
+    store.open_slot(0, RECORD.beacons[0], RECORD.entropies[0])
+    store.add(Batch(0, beats=[(0, DEVICE)]))
+    store.add(Batch(0, beats=[(0, DEVICE)]))
+    assert (store.heard(0), beats()) == ({DEVICE}, 1)
+    store.seal_slot(0, b"\x01", RECORD.intake[0].signed.encode())
+    store.add(Batch(0, beats=[(0, DEVICE)]))
+    assert (store.heard(0), beats()) == (set(), 1)
+
+
+@settings(max_examples=25, deadline=None)  # each opens a file
+@given(st.permutations(range(4)), st.lists(st.integers(0, 3), max_size=4))
+def test_batches_in_any_order_any_number_of_times_leave_the_same(
+    order: list[int], again: list[int]
+) -> None:
+    """The law behind ``Store``: what is known already stays as it was."""
+    devices = [device.key.address for device in NETWORK.devices]
+    batches = [
+        Batch(1, enrolments=list(RECORD.enrolments)),
+        Batch(1, beats=[(1, device) for device in devices[:2]]),
+        Batch(1, beats=[(1, device) for device in devices[1:]], messages=[SEAL]),
+        Batch(1, messages=[SEAL, replace(SEAL, digest=b"\x02" * 32)]),
+    ]
+    with TemporaryDirectory() as folder:
+        store = SqliteStore(Path(folder) / "s.db")
+        for i in [*order, *again]:
+            store.add(batches[i])
+        found = (
+            {each.signed.message.device for each in store.enrolments()},
+            store.heard(1),
+            [each.digest[0] for each in store.arrivals(1)],
+        )
+        (row,) = store._db.query("select sum(beats) as beats from presence")
+        store.close()
+    assert found == (set(devices), set(devices), [1, 2])
+    assert row["beats"] == 3
