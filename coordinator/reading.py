@@ -1,15 +1,31 @@
 """What the explorer asks, and how it is answered: values that are JSON as they stand.
 
 Addresses and hashes are lower-case hexadecimal, amounts, weights and figures decimal
-text (they can exceed what JSON numbers hold), slots absolute.  ``tests/coordinator/
-test_reading.py`` is the contract of every implementation.
+text (they can exceed what JSON numbers hold), slots absolute, times ISO 8601 in UTC.
+Slots of an epoch, one character each, in order: 1 there, 0 missed, - void for everybody
+(the network published no intake root).  ``tests/coordinator/test_reading.py`` is the
+contract of every implementation.
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
 PAGE = 100
 """Most rows of one page."""
+
+LATEST = 1 << 62
+"""Behind every epoch that there can be."""
+
+LAST_MOMENT = 253_402_300_799_999
+"""The end of the year 9999, Unix milliseconds: a device may claim to live later."""
+
+
+def iso(moment: int) -> str:
+    """Return Unix milliseconds as ISO 8601 in UTC, at the latest ``LAST_MOMENT``."""
+    seconds, rest = divmod(min(moment, LAST_MOMENT), 1000)
+    day = datetime.fromtimestamp(seconds, UTC).replace(microsecond=1000 * rest)
+    return day.isoformat(timespec="milliseconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +56,9 @@ class Device:
     """One enrolled device.
 
     ``online`` is a hint.  ``heard`` of ``countable``: slots of the running epoch in
-    which it was heard, as the published bitmaps say; whether they are accepted is
-    known when the epoch closes.
+    which it was heard, as the published bitmaps say, and ``slots`` one by one so far;
+    whether they are accepted is known when the epoch closes.  ``last_slot`` is that of
+    the last beat on time, -1 before the first.
     """
 
     address: str
@@ -51,6 +68,7 @@ class Device:
     last_slot: int
     heard: int
     countable: int
+    slots: str
     rates: list[Rate]
 
 
@@ -66,7 +84,7 @@ class BucketPayout:
 
 @dataclass(frozen=True, slots=True)
 class EpochDevice:
-    """A device in a closed epoch; ``slots`` has 1 for each accepted slot, in order."""
+    """A device in a closed epoch: ``accepted`` of ``countable`` slots."""
 
     epoch: int
     device: str
@@ -80,15 +98,22 @@ class EpochDevice:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedTelemetry:
-    """What a device claims of itself: shown, never paid."""
+    """What a device claims of itself: shown, never paid.
 
-    taken_at: int
+    ``taken_at`` by its own clock; ``readings`` is JSON as it came, up to 4 KiB.
+    """
+
+    taken_at: str
     readings: str
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """A closed epoch.  ``state`` of its root: nothing, waiting, posted, finalised."""
+    """A closed epoch.
+
+    ``state`` of its root: nothing (to post: a later root covers it), waiting, posted,
+    finalised; ``transaction`` is the last one sent for it, empty before.
+    """
 
     epoch: int
     state: str
@@ -105,12 +130,13 @@ class Epoch:
 class Owed:
     """An owner's cumulative amounts.
 
-    ``amount`` stands in the last finalised root with ``proof`` up to it; ``pending``
-    is what later epochs added.
+    ``amount`` stands in the last finalised ``root``, that of ``epoch`` (-1: none yet),
+    with ``proof`` up to it; ``pending`` is what later epochs added.
     """
 
     owner: str
     epoch: int
+    root: str
     amount: str
     proof: list[str]
     pending: str
@@ -118,7 +144,10 @@ class Owed:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The network in numbers.  ``activity`` is the phase of a running round."""
+    """The network in numbers; -1 stands for what has not been yet.
+
+    ``postings`` counts the roots of closed epochs by their state.
+    """
 
     enrolled: int
     heard_last_slot: int
@@ -126,17 +155,25 @@ class Totals:
     last_phase: int
     last_epoch: int
     cumulative_total: str
+    postings: dict[str, int]
 
 
 class Reader(Protocol):
-    """Answers from what is committed; safe to use from several threads."""
+    """Answers from what is committed; safe to use from several threads.
+
+    Each answer is of one moment.  Addresses are asked as they are answered, an empty
+    ``after`` is before all of them, and ``LATEST`` is behind every ``before``.
+    """
 
     def totals(self) -> Totals:
         """Return the network in numbers."""
         ...
 
     def devices(self, epoch: int, after: str, limit: int) -> list[Device]:
-        """Return up to ``limit`` devices by address, behind the address ``after``."""
+        """Return up to ``limit`` devices by address, behind the address ``after``.
+
+        ``epoch`` is the running one, here and in ``device``.
+        """
         ...
 
     def device(self, epoch: int, address: str) -> Device | None:

@@ -1,9 +1,12 @@
-"""The reader of the store's SQLite file: a read-only connection for each thread."""
+"""The reader of the store's SQLite file, on read-only connections of its own."""
 
 import sqlite3
 import threading
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from edgeproof.coordinator.reading import (
     BucketPayout,
@@ -15,25 +18,28 @@ from edgeproof.coordinator.reading import (
     Rate,
     Totals,
     Why,
+    iso,
 )
 from edgeproof.proofs import payout_tree, timetable, uptime
 from edgeproof.proofs.parameters import Bucket, Parameters
+from edgeproof.proofs.payout_tree import PayoutTree
 from edgeproof.proofs.reasons import Reason
 from edgeproof.telemetry.hexes import to_hex
 
 Row = sqlite3.Row
 
-ROSTER = """
-    select device, owner, max(nonce) from enrolment where epoch <= ?
-    group by device order by device
+OWNER = """
+    select device, owner from enrolment where device = ?
+    order by epoch <= ? desc, nonce desc limit 1
 """
+"""The enrolment in force; before there is one, the one that will be."""
+
+ROSTER = "select distinct device from enrolment where epoch <= ? order by device"
 
 LAST_VERDICTS = """
-    select v.bucket, v.round, v.figure, v.reason from verdict v
-    join (select bucket, max(round) as round from verdict where device = ?
-          group by bucket) last
-    on v.bucket = last.bucket and v.round = last.round
-    where v.device = ? order by v.bucket, v.card
+    select round, figure, reason from verdict where device = ?1 and bucket = ?2
+    and round = (select max(round) from verdict where device = ?1 and bucket = ?2)
+    order by card
 """
 
 EPOCHS = """
@@ -42,64 +48,47 @@ EPOCHS = """
     from epoch e left join posting p using (epoch)
 """
 
+ATTENDANCE = """
+    select a.*, e.countable from attendance a join epoch e using (epoch)
+"""
+
 
 class SqliteReader:
     """See ``Reader``."""
 
     def __init__(self, path: Path, network: Parameters) -> None:
-        self._path = path
+        self._uri = f"{path.absolute().as_uri()}?mode=ro"
         self._network = network
-        self._local = threading.local()
-        self._open: list[sqlite3.Connection] = []
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._memory = _Memory()
 
     def close(self) -> None:
-        """Close the connections of all threads; nobody may ask any more."""
-        while self._open:
-            self._open.pop().close()
+        """Close the file; nobody may ask any more."""
+        while self._idle:
+            self._idle.pop().close()
 
     def totals(self) -> Totals:
         """See ``Reader.totals``."""
-        (enrolled,) = self._one("select count(distinct device) from enrolment")
-        heard = self._one(
-            "select heard from slot where root is not null order by slot desc limit 1"
-        )
-        phase = self._one("select round, phase from phase order by 1 desc, 2 desc")
-        last = self._one(
-            "select epoch, cumulative_total from epoch order by epoch desc limit 1"
-        )
-        return Totals(
-            enrolled=enrolled,
-            heard_last_slot=uptime.bits(heard[0]).bit_count() if heard else 0,
-            last_round=phase[0] if phase else -1,
-            last_phase=phase[1] if phase else -1,
-            last_epoch=last[0] if last else -1,
-            cumulative_total=last[1] if last else "0",
-        )
+        with self._moment() as moment:
+            return moment.totals()
 
     def devices(self, epoch: int, after: str, limit: int) -> list[Device]:
         """See ``Reader.devices``."""
-        sql = (
-            "select device, owner, max(nonce), epoch from enrolment where device > ?"
-            " group by device order by device limit ?"
-        )
-        rows = self._all(sql, _raw(after), limit)
-        heard, countable = self._heard(epoch)
-        return [self._device(row, heard, countable) for row in rows]
+        sql = "select distinct device from enrolment where device > ? order by 1"
+        with self._moment() as moment:
+            rows = moment.rows(f"{sql} limit ?", _raw(after), limit)
+            return moment.devices(epoch, *(row["device"] for row in rows))
 
     def device(self, epoch: int, address: str) -> Device | None:
         """See ``Reader.device``."""
-        sql = "select device, owner from enrolment where device = ? order by nonce desc"
-        row = self._one(sql, _raw(address))
-        return self._device(row, *self._heard(epoch)) if row else None
+        with self._moment() as moment:
+            return next(iter(moment.devices(epoch, _raw(address))), None)
 
     def history(self, address: str, before: int, limit: int) -> list[EpochDevice]:
         """See ``Reader.history``."""
-        sql = (
-            "select a.*, e.countable from attendance a join epoch e using (epoch)"
-            " where a.device = ? and a.epoch < ? order by a.epoch desc limit ?"
-        )
-        rows = self._all(sql, _raw(address), before, limit)
-        return [self._epoch_device(row) for row in rows]
+        sql = "where a.device = ? and a.epoch < ? order by a.epoch desc limit ?"
+        with self._moment() as moment:
+            return moment.attendance(sql, _raw(address), before, limit)
 
     def telemetry(self, address: str) -> ClaimedTelemetry | None:
         """See ``Reader.telemetry``."""
@@ -107,149 +96,237 @@ class SqliteReader:
             "select taken_at, readings from telemetry where device = ?"
             " order by taken_at desc limit 1"
         )
-        row = self._one(sql, _raw(address))
-        return ClaimedTelemetry(row["taken_at"], row["readings"]) if row else None
+        with self._moment() as moment:
+            row = moment.row(sql, _raw(address))
+        if row is None:
+            return None
+        taken_at = int.from_bytes(row["taken_at"], "big")
+        return ClaimedTelemetry(iso(taken_at), row["readings"])
 
     def epochs(self, before: int, limit: int) -> list[Epoch]:
         """See ``Reader.epochs``."""
-        sql = EPOCHS + " where epoch < ? order by epoch desc limit ?"
-        return [_epoch(row) for row in self._all(sql, before, limit)]
+        sql = "where epoch < ? order by epoch desc limit ?"
+        with self._moment() as moment:
+            return [_epoch(row) for row in moment.rows(EPOCHS + sql, before, limit)]
 
     def epoch(self, number: int) -> Epoch | None:
         """See ``Reader.epoch``."""
-        row = self._one(EPOCHS + " where epoch = ?", number)
+        with self._moment() as moment:
+            row = moment.row(EPOCHS + "where epoch = ?", number)
         return _epoch(row) if row else None
 
     def epoch_devices(self, number: int, after: str, limit: int) -> list[EpochDevice]:
         """See ``Reader.epoch_devices``."""
-        sql = (
-            "select a.*, e.countable from attendance a join epoch e using (epoch)"
-            " where a.epoch = ? and a.device > ? order by a.device limit ?"
-        )
-        rows = self._all(sql, number, _raw(after), limit)
-        return [self._epoch_device(row) for row in rows]
+        sql = "where a.epoch = ? and a.device > ? order by a.device limit ?"
+        with self._moment() as moment:
+            return moment.attendance(sql, number, _raw(after), limit)
 
     def owed(self, owner: str) -> Owed | None:
         """See ``Reader.owed``."""
-        latest = self._one(
+        with self._moment() as moment:
+            return moment.owed(_raw(owner))
+
+    @contextmanager
+    def _moment(self) -> Iterator["_Moment"]:
+        """Lend a connection whose queries all see the same state of the file."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:  # as many as threads ever asked at once
+            connection = sqlite3.connect(
+                self._uri, uri=True, isolation_level=None, check_same_thread=False
+            )
+            connection.row_factory = Row
+            connection.execute("pragma busy_timeout = 5000")
+        try:
+            connection.execute("begin")
+            yield _Moment(connection, self._network, self._memory)
+            connection.execute("rollback")
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What was worked out once and can't change: replaced as a whole, never edited."""
+
+    roster: tuple[int, Mapping[bytes, int]] = (-1, {})
+    """An epoch that began, and each device's place in its bitmaps."""
+    tree: tuple[int, PayoutTree] | None = None
+    """An epoch whose root is final, and its tree."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    """Held while a tree is built, so that many who ask at once build one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    connection: sqlite3.Connection
+    network: Parameters
+    memory: _Memory
+
+    def rows(self, sql: str, *values: object) -> list[Row]:
+        return self.connection.execute(sql, values).fetchall()
+
+    def row(self, sql: str, *values: object) -> Row | None:
+        row: Row | None = self.connection.execute(sql, values).fetchone()
+        return row
+
+    def totals(self) -> Totals:
+        enrolled = self.rows("select count(distinct device) from enrolment")
+        heard = self.row(
+            "select heard from slot where root is not null order by slot desc limit 1"
+        )
+        phase = self.row("select * from phase order by round desc, phase desc limit 1")
+        last = self.row(
+            "select epoch, cumulative_total from epoch order by epoch desc limit 1"
+        )
+        postings = self.rows("select state, count(*) from posting group by state")
+        return Totals(
+            enrolled=enrolled[0][0],
+            heard_last_slot=uptime.bits(heard[0]).bit_count() if heard else 0,
+            last_round=phase["round"] if phase else -1,
+            last_phase=phase["phase"] if phase else -1,
+            last_epoch=last["epoch"] if last else -1,
+            cumulative_total=last["cumulative_total"] if last else "0",
+            postings={row[0]: row[1] for row in postings},
+        )
+
+    def devices(self, epoch: int, *addresses: bytes) -> list[Device]:
+        """Return those of the devices that ever enrolled."""
+        found = [self.row(OWNER, address, epoch) for address in addresses]
+        sealed = self._sealed(epoch, "heard")
+        return [self._device(epoch, sealed, row) for row in found if row]
+
+    def attendance(self, sql: str, *values: object) -> list[EpochDevice]:
+        return [self._epoch_device(row) for row in self.rows(ATTENDANCE + sql, *values)]
+
+    def owed(self, owner: bytes) -> Owed | None:
+        latest = self.row(
             "select current from balance where owner = ? order by epoch desc limit 1",
-            _raw(owner),
+            owner,
         )
         if latest is None:
             return None
-        final = self._one(
-            "select max(epoch) as epoch from posting where state = 'finalised'"
+        final = self.row(
+            "select epoch from posting where state = 'finalised'"
+            " order by epoch desc limit 1"
         )
-        epoch = -1 if final is None or final["epoch"] is None else final["epoch"]
-        rows = self._all(
-            "select owner, current from balance where epoch = ? order by owner", epoch
-        )
-        balances = {row["owner"]: int(row["current"]) for row in rows}
-        amount = balances.get(_raw(owner), 0)
-        proof = payout_tree.build(balances).proof(_raw(owner)) if amount else []
+        epoch = final["epoch"] if final else -1
+        sql = "select current from balance where epoch = ? and owner = ?"
+        row = self.row(sql, epoch, owner)
+        tree = self._tree(epoch)
+        amount = int(row["current"]) if row else 0
         return Owed(
-            owner=owner,
+            owner=to_hex(owner),
             epoch=epoch,
+            root=to_hex(tree.root),
             amount=str(amount),
-            proof=[to_hex(sibling) for sibling in proof],
+            proof=[to_hex(sibling) for sibling in tree.proof(owner)] if row else [],
             pending=str(int(latest["current"]) - amount),
         )
 
-    def _device(self, row: Row, heard: dict[bytes, int], countable: int) -> Device:
+    def _tree(self, epoch: int) -> PayoutTree:
+        with self.memory.lock:
+            if self.memory.tree is None or self.memory.tree[0] != epoch:
+                sql = "select owner, current from balance where epoch = ?"
+                rows = self.rows(sql, epoch)
+                balances = {row["owner"]: int(row["current"]) for row in rows}
+                self.memory.tree = epoch, payout_tree.build(balances)
+            return self.memory.tree[1]
+
+    def _sealed(self, epoch: int, column: str) -> dict[int, bytes]:
+        """Return a column of the epoch's slots that have a root, by place in it."""
+        first = timetable.first_slot(self.network, epoch)
+        rows = self.rows(
+            f"select slot, {column} from slot"  # noqa: S608 - a column of ours
+            " where slot >= ? and slot < ? and root is not null order by slot",
+            first,
+            first + self.network.slots_per_epoch,
+        )
+        return {row[0] - first: row[1] for row in rows}
+
+    def _device(self, epoch: int, sealed: Mapping[int, bytes], row: Row) -> Device:
         device = row["device"]
-        seen = self._one("select * from presence where device = ?", device)
+        seen = self.row("select * from presence where device = ?", device)
+        place = self._roster(epoch).get(device, -1) if sealed else -1
+        slots = ["-"] * (max(sealed, default=-1) + 1)
+        for offset, heard in sealed.items():
+            slots[offset] = "1" if place >= 0 and _bit(heard, place) else "0"
         return Device(
             address=to_hex(device),
             owner=to_hex(row["owner"]),
             online=bool(seen and seen["online"]),
             beats=seen["beats"] if seen else 0,
             last_slot=seen["last_slot"] if seen else -1,
-            heard=heard.get(device, 0),
-            countable=countable,
-            rates=self._rates(device),
+            heard=slots.count("1"),
+            countable=len(sealed),
+            slots="".join(slots),
+            rates=[rate for bucket in Bucket for rate in self._rates(device, bucket)],
         )
 
-    def _rates(self, device: bytes) -> list[Rate]:
-        figures: dict[Bucket, tuple[int, int, Reason]] = {}
-        for row in self._all(LAST_VERDICTS, device, device):
-            bucket = Bucket(row["bucket"])
-            _, total, reason = figures.get(bucket, (0, 0, Reason.NONE))
-            figures[bucket] = (
-                row["round"],
-                total + int(row["figure"]),
-                reason or Reason(row["reason"]),
-            )
+    def _roster(self, epoch: int) -> Mapping[bytes, int]:
+        """Return the places of an epoch in which a slot was sealed: they are final."""
+        known, places = self.memory.roster
+        if known != epoch:
+            rows = self.rows(ROSTER, epoch)
+            places = {row["device"]: place for place, row in enumerate(rows)}
+            self.memory.roster = epoch, places
+        return places
+
+    def _rates(self, device: bytes, bucket: Bucket) -> list[Rate]:
+        rows = self.rows(LAST_VERDICTS, device, int(bucket))
+        if not rows:
+            return []
+        figure = sum(int(row["figure"]) for row in rows)
+        reason = next((row["reason"] for row in rows if row["reason"]), 0)
         return [
-            Rate(bucket.name.lower(), bucket.unit, opened, str(total), _why(reason))
-            for bucket, (opened, total, reason) in figures.items()
+            Rate(
+                bucket=bucket.name.lower(),
+                unit=bucket.unit,
+                round=rows[0]["round"],
+                figure=str(figure),
+                why=_why(reason),
+            )
         ]
-
-    def _heard(self, epoch: int) -> tuple[dict[bytes, int], int]:
-        """Return slots heard by device, and countable slots, of a running epoch."""
-        first = timetable.first_slot(self._network, epoch)
-        last = first + self._network.slots_per_epoch
-        rows = self._all(
-            "select heard from slot where slot >= ? and slot < ? and root is not null",
-            first,
-            last,
-        )
-        counts: dict[bytes, int] = {}
-        bitmaps = [uptime.bits(row["heard"]) for row in rows]
-        for place, device in enumerate(self._all(ROSTER, epoch)):
-            counts[device["device"]] = sum(slots >> place & 1 for slots in bitmaps)
-        return counts, len(rows)
 
     def _epoch_device(self, row: Row) -> EpochDevice:
         sql = "select * from payout where epoch = ? and device = ? order by bucket"
-        payouts = self._all(sql, row["epoch"], row["device"])
-        slots = uptime.bits(row["slots"])
-        count = self._network.slots_per_epoch
+        payouts = self.rows(sql, row["epoch"], row["device"])
+        slots = ["-"] * self.network.slots_per_epoch
+        for offset in self._sealed(row["epoch"], "slot"):
+            slots[offset] = "1" if _bit(row["slots"], offset) else "0"
         return EpochDevice(
             epoch=row["epoch"],
             device=to_hex(row["device"]),
             owner=to_hex(row["owner"]),
             accepted=row["accepted"],
             countable=row["countable"],
-            slots="".join(str(slots >> i & 1) for i in range(count)),
+            slots="".join(slots),
             reward=str(sum(int(p["reward"]) for p in payouts)),
             buckets=[
                 BucketPayout(
-                    Bucket(p["bucket"]).name.lower(),
-                    p["weight"],
-                    p["reward"],
-                    _why(Reason(p["reason"])),
+                    bucket=Bucket(p["bucket"]).name.lower(),
+                    weight=p["weight"],
+                    reward=p["reward"],
+                    why=_why(p["reason"]),
                 )
                 for p in payouts
             ],
         )
 
-    def _all(self, sql: str, *values: object) -> list[Row]:
-        return self._connection().execute(sql, values).fetchall()
 
-    def _one(self, sql: str, *values: object) -> Any:  # noqa: ANN401 - a row or None
-        return self._connection().execute(sql, values).fetchone()
-
-    def _connection(self) -> sqlite3.Connection:
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = sqlite3.connect(
-                f"{self._path.absolute().as_uri()}?mode=ro",
-                uri=True,
-                check_same_thread=False,  # only to be closed by another thread
-            )
-            self._open.append(connection)
-            connection.row_factory = Row
-            connection.execute("pragma busy_timeout = 5000")
-            self._local.connection = connection
-        return connection
+def _bit(bitmap: bytes, place: int) -> bool:
+    return bool(uptime.bits(bitmap[place >> 3 : (place >> 3) + 1]) >> (place & 7) & 1)
 
 
 def _raw(address: str) -> bytes:
     return bytes.fromhex(address.removeprefix("0x"))
 
 
-def _why(reason: Reason) -> Why | None:
-    return Why(int(reason), reason.name, reason.text) if reason else None
+def _why(code: int) -> Why | None:
+    reason = Reason(code)
+    return Why(code, reason.name, reason.text) if reason else None
 
 
 def _epoch(row: Row) -> Epoch:

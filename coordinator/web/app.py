@@ -1,27 +1,17 @@
 """The explorer as one ASGI application."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
 from fastapi.responses import PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 
 from edgeproof.coordinator.reading import Reader
-from edgeproof.coordinator.web import api, pages, problems
+from edgeproof.coordinator.web import api, headers, pages, problems
 from edgeproof.telemetry.description import read
-
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self' data:;"
-        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-"""Sent with every answer: nothing is loaded from elsewhere, nothing runs inline."""
 
 
 def create_app(
@@ -43,22 +33,12 @@ def create_app(
         redoc_url=None,
     )
     problems.install(app)
+    headers.install(app)
     source = api.Source(reader, read(description_text()), bundles, now)
     app.include_router(api.router(source))
     app.include_router(pages.router(source))
     static = files("edgeproof.coordinator.web").joinpath("static")
     app.mount("/static", StaticFiles(directory=str(static)), name="static")
-
-    @app.middleware("http")
-    async def with_headers(
-        request: Request, answer: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
-        response = await answer(request)
-        for name, value in HEADERS.items():
-            response.headers[name] = value
-        if request.url.path.startswith(("/api/", "/.well-known/")):
-            response.headers["Access-Control-Allow-Origin"] = "*"
-        return response
 
     @app.get("/.well-known/edgeproof.json", tags=["network"])
     def description() -> Response:

@@ -8,7 +8,8 @@ from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from edgeproof.coordinator import reading
-from edgeproof.coordinator.web.api import FOREVER, Source
+from edgeproof.coordinator.reading import LATEST
+from edgeproof.coordinator.web.api import Source
 
 COIN = 10**18
 """Smallest units of one token."""
@@ -102,7 +103,7 @@ def router(source: Source) -> APIRouter:
         reader = source.reader
         rows = []
         for device in reader.devices(max(0, source.epoch()), "", ROWS):
-            history = reader.history(device.address, FOREVER, 1)
+            history = reader.history(device.address, LATEST, 1)
             rows.append(DeviceRow(device, history[0] if history else None))
         return templates.TemplateResponse(
             request,
@@ -110,7 +111,7 @@ def router(source: Source) -> APIRouter:
             {
                 "network": source.network(),
                 "rows": rows,
-                "epochs": reader.epochs(FOREVER, EPOCHS),
+                "epochs": reader.epochs(LATEST, EPOCHS),
             },
         )
 

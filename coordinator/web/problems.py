@@ -2,10 +2,12 @@
 
 from http import HTTPStatus
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+
+from edgeproof.coordinator.web import headers
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -24,7 +26,9 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     def refused(request: Request, error: HTTPException) -> JSONResponse:
         hint = error.hint if isinstance(error, Problem) else ""
-        return _answer(request, error.status_code, str(error.detail), hint)
+        answer = _answer(request, error.status_code, str(error.detail), hint)
+        answer.headers.update(error.headers or {})  # such as Allow
+        return answer
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -33,6 +37,13 @@ def install(app: FastAPI) -> None:
         detail = f"{name}: {first['msg']}, got {first.get('input')!r:.80}"
         hint = "see /api/openapi.json"
         return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, detail, hint)
+
+    @app.exception_handler(Exception)
+    def failed(request: Request, _: Exception) -> Response:
+        # The bug goes on to the log; this answer passes by all middleware.
+        detail, hint = "the explorer failed", "its operator finds the cause in its log"
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
+        return headers.add(request.url.path, _answer(request, status, detail, hint))
 
 
 def _answer(request: Request, status: int, detail: str, hint: str) -> JSONResponse:

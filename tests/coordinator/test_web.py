@@ -17,6 +17,7 @@ from edgeproof.coordinator.web.app import create_app
 from edgeproof.proofs import payout_tree, timetable
 from edgeproof.proofs.keccak import keccak
 from edgeproof.telemetry.hexes import to_hex
+from edgeproof.telemetry.messages import Telemetry
 from tests.coordinator.conftest import CHEATER, NETWORK, Closed
 
 DEVICES = [to_hex(device.key.address) for device in NETWORK.devices]
@@ -29,7 +30,7 @@ class Client:
     """Ask an application without a server in between."""
 
     def __init__(self, app: FastAPI, reader: SqliteReader) -> None:
-        self._transport = httpx.ASGITransport(app)
+        self._transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         self.close = reader.close
 
     def get(
@@ -37,12 +38,15 @@ class Client:
         path: str,
         params: dict[str, str | int] | None = None,
         headers: dict[str, str] | None = None,
+        method: str = "GET",
     ) -> httpx.Response:
         async def ask() -> httpx.Response:
             async with httpx.AsyncClient(
                 transport=self._transport, base_url="http://explorer"
             ) as client:
-                return await client.get(path, params=params, headers=headers)
+                return await client.request(
+                    method, path, params=params, headers=headers
+                )
 
         return asyncio.run(ask())
 
@@ -157,6 +161,88 @@ def test_a_bundle_can_be_downloaded_whole(web: Client, closed: Closed) -> None:
         assert forever == (file["name"] != "attestation.json")
 
 
+def test_only_what_the_manifest_lists_can_be_downloaded(
+    web: Client, closed: Closed
+) -> None:
+    folder = closed.bundles / "0"
+    (folder / "notes.txt").write_text("not published")
+    (folder / "link").symlink_to(closed.path)
+    (folder / "attestation.json").unlink()
+    listed = web.get("/api/v1/epochs/0/bundle").json()["files"]
+    names = {file["name"] for file in listed}
+    assert names.isdisjoint({"notes.txt", "link", "attestation.json"})
+    assert {p.name for p in folder.iterdir()} - names == {"notes.txt", "link"}
+    for name in ("notes.txt", "link", "attestation.json"):
+        assert web.get(f"/api/v1/epochs/0/bundle/{name}").status_code == 404
+
+
+def test_a_download_that_broke_off_goes_on(web: Client) -> None:
+    url = "/api/v1/epochs/0/bundle/manifest.json"
+    whole = web.get(url)
+    tag = whole.headers["etag"]
+    rest = web.get(url, headers={"range": "bytes=100-", "if-range": tag})
+    assert rest.status_code == 206
+    assert rest.content == whole.content[100:]
+    for known in (f'"other", {tag}', f"W/{tag}", "*"):
+        assert web.get(url, headers={"if-none-match": known}).status_code == 304
+    assert web.get(url, headers={"if-none-match": '"other"'}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/epochs", f"/api/v1/devices/{DEVICES[0]}/uptime"]
+)
+def test_epochs_come_in_pages_to_the_end(
+    web: Client, two_epochs: Closed, path: str
+) -> None:
+    del two_epochs
+    first = web.get(path, params={"limit": 1}).json()
+    rows = "closed" if "closed" in first else "items"
+    second = web.get(path, params={"limit": 1, "cursor": first["next"]}).json()
+    assert [page[rows][0]["epoch"] for page in (first, second)] == [1, 0]
+    assert second["next"] == ""
+
+
+def test_a_cursor_of_one_list_is_none_of_another(
+    web: Client, two_epochs: Closed
+) -> None:
+    del two_epochs
+    cursor = web.get("/api/v1/epochs", params={"limit": 1}).json()["next"]
+    answer = web.get("/api/v1/devices", params={"cursor": cursor})
+    assert answer.status_code == 422
+    assert answer.json()["hint"] == "begin without a cursor"
+
+
+def test_a_bug_is_a_problem_that_tells_nothing_of_the_inside(
+    web: Client, closed: Closed
+) -> None:
+    (closed.bundles / "0" / "manifest.json").write_text("not JSON")
+    answer = web.get("/api/v1/epochs/0/bundle")
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "JSON" not in answer.text
+
+
+def test_another_method_is_told_which_one_is_allowed(web: Client) -> None:
+    answer = web.get("/api/v1/network", method="POST")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET"
+
+
+def test_claimed_times_are_iso_8601(web: Client, closed: Closed) -> None:
+    far = Telemetry(
+        NETWORK.devices[1].key.address, bytes(16), 1, 2**64 - 1, bytes(16), "{}"
+    )
+    closed.store.add(Batch(1, telemetry=[far]))
+    for index, taken_at in (
+        (0, "1970-01-01T00:00:00.005+00:00"),
+        (1, "9999-12-31T23:59:59.999+00:00"),
+    ):
+        found = web.get(f"/api/v1/devices/{DEVICES[index]}").json()
+        assert found["claimed"]["taken_at"] == taken_at
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [
@@ -164,6 +250,11 @@ def test_a_bundle_can_be_downloaded_whole(web: Client, closed: Closed) -> None:
         ("/api/v1/devices/0x00", 422),
         ("/api/v1/devices?cursor=zz", 422),
         ("/api/v1/devices?cursor=0x0", 422),
+        ("/api/v1/devices?cursor=%C3%BC", 422),
+        ("/api/v1/epochs?cursor=fx", 422),
+        ("/api/v1/epochs/0?cursor=ZTE", 422),
+        ("/api/v1/epochs/0/bundle/%2e", 404),
+        ("/api/v1/epochs/0/bundle/%2e%2e", 404),
         ("/api/v1/devices?limit=0", 422),
         ("/api/v1/devices?limit=101", 422),
         ("/api/v1/epochs/7", 404),
