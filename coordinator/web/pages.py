@@ -30,18 +30,6 @@ class DeviceRow:
     device: reading.Device
     last: reading.EpochDevice | None
 
-    @property
-    def uptime(self) -> tuple[int, int]:
-        """Slots heard of countable ones: of the running epoch, else of the last."""
-        if self.device.countable or self.last is None:
-            return self.device.heard, self.device.countable
-        return self.last.accepted, self.last.countable
-
-    @property
-    def slots(self) -> str:
-        """The last closed epoch, a digit a slot."""
-        return self.last.slots if self.last else ""
-
     def rate(self, bucket: str) -> reading.Rate | None:
         """Return the device's figure in a bucket."""
         return next((r for r in self.device.rates if r.bucket == bucket), None)
