@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 
 QUIET = (
     "--headless",
@@ -30,7 +31,7 @@ PATIENCE = 60.0
 class Page:
     """One tab.  ``complaints`` are what the console or the network had to say."""
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: Connection) -> None:
         self._socket = socket
         self._number = 0
         self._seen: list[dict[str, Any]] = []
