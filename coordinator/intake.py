@@ -53,9 +53,6 @@ LARGEST: Mapping[str, int] = {
 QUOTA = 512
 """Device-signed messages that one device may send in one slot."""
 
-STORABLE = 1 << 63
-"""Numbers of a message stay below this."""
-
 MOST_CARDS = 64
 """Cards of one device."""
 
@@ -135,15 +132,6 @@ class _Admission:
         if not self.view.enrolled(epoch, device):
             raise MessageRefused(Reason.NOT_ENROLLED, f"epoch {epoch}")
 
-    @staticmethod
-    def _storable(*numbers: int) -> None:
-        """Raise unless a store's signed 64-bit column holds each: no clock runs so far.
-
-        What the store can't hold would stop it, and everybody's messages with it.
-        """
-        if max(numbers) >= STORABLE:
-            raise MessageRefused(Reason.OUT_OF_RANGE, f"{max(numbers)} is above 2^63")
-
     def _known(self, device: bytes) -> None:
         """Raise unless the device ever enrolled: its words are shown, not paid."""
         if device not in self.view.last_enrolments:
@@ -156,7 +144,6 @@ class _Admission:
         # (5) Both sign.
         domain = self.view.description.domain
         signing.check(signed, domain, message.device, message.owner)
-        self._storable(message.nonce)
         network = self.view.description.parameters
         epoch = timetable.epoch_of(network, self.batch.slot) + 1
         enrolment = Enrolment(signed, max(0, epoch))
@@ -187,7 +174,6 @@ class _Admission:
         message = Telemetry.decode(self.payload)
         self._subject(message.device)
         self._known(message.device)
-        self._storable(message.sequence, message.taken_at)
         load_object(message.readings, LARGEST["telemetry"])
         self.batch.telemetry.append(message)
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from edgeproof.audit.replay import roster
 from edgeproof.coordinator.intake import LARGEST, QUOTA, View, admit
-from edgeproof.coordinator.sqlite_store import SqliteStore
 from edgeproof.coordinator.store import Batch
 from edgeproof.proofs import timetable
 from edgeproof.proofs.parameters import Phase
@@ -199,24 +198,6 @@ def test_what_is_wrong_has_its_reason(case: Case, reason: Reason) -> None:
     with pytest.raises(MessageRefused) as refusal:
         take(case)
     assert refusal.value.reason is reason
-
-
-@pytest.mark.parametrize("sequence", [0, (1 << 63) - 1])
-def test_the_largest_numbers_are_stored(store: SqliteStore, sequence: int) -> None:
-    message = Telemetry(ADDRESS, BOOT, sequence, sequence, bytes(16), "{}")
-    batch = take(Case("telemetry", message.encode(), 3))
-    batch.enrolments += take(Case("enrol", enrol((1 << 63) - 1), 3)).enrolments
-    store.add(batch)
-
-
-@pytest.mark.parametrize(("sequence", "taken_at"), [(1 << 63, 0), (0, (1 << 64) - 1)])
-def test_numbers_that_no_store_holds_are_refused(sequence: int, taken_at: int) -> None:
-    message = Telemetry(ADDRESS, BOOT, sequence, taken_at, bytes(16), "{}")
-    with pytest.raises(MessageRefused) as refusal:
-        take(Case("telemetry", message.encode(), 3))
-    assert refusal.value.reason is Reason.OUT_OF_RANGE
-    with pytest.raises(MessageRefused):
-        take(Case("enrol", enrol(1 << 63), 3))
 
 
 def test_a_redelivered_enrolment_counts_once() -> None:
