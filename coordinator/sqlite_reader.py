@@ -37,8 +37,8 @@ OWNER = """
 ROSTER = "select distinct device from enrolment where epoch <= ? order by device"
 
 LAST_VERDICTS = """
-    select round, figure, reason from verdict where device = ?1 and bucket = ?2
-    and round = (select max(round) from verdict where device = ?1 and bucket = ?2)
+    select round, figure, reason from verdict where device = ? and bucket = ?
+    and round = (select max(round) from verdict where device = ? and bucket = ?)
     order by card
 """
 
@@ -275,7 +275,7 @@ class _Moment:
         return places
 
     def _rates(self, device: bytes, bucket: Bucket) -> list[Rate]:
-        rows = self.rows(LAST_VERDICTS, device, int(bucket))
+        rows = self.rows(LAST_VERDICTS, *[device, int(bucket)] * 2)
         if not rows:
             return []
         figure = sum(int(row["figure"]) for row in rows)
