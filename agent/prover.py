@@ -32,7 +32,8 @@ from typing import IO, Any
 
 from edgeproof.agent.prover_process import NICENESS_VARIABLE
 from edgeproof.errors import EdgeproofError
-from edgeproof.kernels.cards import Card, cards
+from edgeproof.kernels.card import Card
+from edgeproof.kernels.machine import cards
 from edgeproof.kernels.scalar import Words
 from edgeproof.kernels.shapes import MAX_PRODUCTS, MAX_SOLUTIONS
 from edgeproof.proofs import matmul, proof_of_work

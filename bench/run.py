@@ -22,8 +22,9 @@ from statistics import median  # noqa: E402 - see above
 import numpy as np  # noqa: E402 - see above
 import sha3  # noqa: E402 - see above
 
-from edgeproof.kernels import cards  # noqa: E402 - see above
-from edgeproof.kernels.cpu import Floats  # noqa: E402 - see above
+from edgeproof.kernels import machine  # noqa: E402 - see above
+from edgeproof.kernels.card import Card  # noqa: E402 - see above
+from edgeproof.kernels.cpu.matrices import Floats  # noqa: E402 - see above
 
 SEED = bytes(range(32))
 
@@ -40,7 +41,7 @@ def medians(rounds: int, sides: Sequence[Callable[[], object]]) -> list[float]:
     return [median(times) for times in taken]
 
 
-def matmul(card: cards.Card) -> tuple[dict[str, float], dict[str, float]]:
+def matmul(card: Card) -> tuple[dict[str, float], dict[str, float]]:
     """Time the whole proof of a product against BLAS alone at the same size."""
     figures = {}
     for n, rounds in ((512, 21), (1024, 11), (2048, 7), (4096, 3)):
@@ -58,7 +59,7 @@ def matmul(card: cards.Card) -> tuple[dict[str, float], dict[str, float]]:
     return figures, {"n=2048 of bare sgemm": 0.88, "n=4096 of bare sgemm": 0.93}
 
 
-def pow_(card: cards.Card) -> tuple[dict[str, float], dict[str, float]]:
+def pow_(card: Card) -> tuple[dict[str, float], dict[str, float]]:
     """Time Keccak on one core against the libraries that a device may have."""
     message, few = SEED + bytes(8), 100_000
 
@@ -92,7 +93,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--check", action="store_true", help="exit 1 on a miss")
     chosen = parser.parse_args()
-    card = cards.cards()[0]
+    card = machine.cards()[0]
     card.warm()
     figures, targets = BENCHES[chosen.name](card)
     held = {name: figures[name] >= least for name, least in targets.items()}

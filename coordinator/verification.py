@@ -21,7 +21,7 @@ from edgeproof.audit.rounds import (
     verify_proof,
 )
 from edgeproof.coordinator.store import Store
-from edgeproof.kernels import selfcheck
+from edgeproof.kernels.cpu import selfcheck
 from edgeproof.proofs.keccak import keccak
 from edgeproof.proofs.reasons import Reason
 

@@ -11,10 +11,14 @@ import stat
 import sys
 import tempfile
 from hashlib import sha256
+from importlib import metadata
 from pathlib import Path
 
 VARIABLE = "NUMBA_CACHE_DIR"
 """Numba's own variable; if it is set, the cache lies in a folder under it."""
+
+COMPILERS = ("numba", "llvmlite", "numba-cuda", "nvidia-nvvm")
+"""The packages that decide what a source is compiled to."""
 
 _temporary: list[tempfile.TemporaryDirectory[str]] = []
 """Keeps a folder of last resort until the process ends, when Python removes it."""
@@ -42,12 +46,26 @@ def prepare() -> Path:
 
 
 def fingerprint() -> str:
-    """Return 16 hex digits that change whenever a source of this package does."""
+    """Return 16 hex digits that change with any source of this package or compiler.
+
+    The CPU or GPU that code was compiled for stands in Numba's own index.
+    """
     digest = sha256()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
+    for name in COMPILERS:
+        digest.update(f"{name} {_version(name)}\n".encode())
+    folder = Path(__file__).parent
+    for source in sorted(folder.rglob("*.py")):
         content = source.read_bytes()
-        digest.update(f"{source.name} {len(content)}\n".encode() + content)
+        place = source.relative_to(folder)
+        digest.update(f"{place} {len(content)}\n".encode() + content)
     return digest.hexdigest()[:16]
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "none"
 
 
 def _user_cache() -> Path:

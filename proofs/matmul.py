@@ -14,10 +14,10 @@ matrices' row and column sums in O(n^2)).
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgeproof.kernels import products
+from edgeproof.kernels.cpu import products
+from edgeproof.kernels.cpu.trees import Tree
 from edgeproof.kernels.scalar import Words
 from edgeproof.kernels.shapes import MAX_PRODUCTS, SIZES, TILE
-from edgeproof.kernels.trees import Tree
 from edgeproof.proofs import challenge, merkle
 from edgeproof.proofs.keccak import keccak
 from edgeproof.proofs.reasons import Reason

@@ -6,7 +6,7 @@ A solution is ``keccak256(seed || nonce) < 2^(256 - difficulty)``, in Solidity
 
 import numpy as np
 
-from edgeproof.kernels import nonces as kernel
+from edgeproof.kernels.cpu import nonces as kernel
 from edgeproof.kernels.scalar import Words
 from edgeproof.kernels.shapes import MAX_DIFFICULTY, MAX_SOLUTIONS
 from edgeproof.proofs.reasons import Reason

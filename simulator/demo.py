@@ -114,7 +114,7 @@ def _start_chain(network: Network) -> None:
     # (1) Compile and start the chain at the same time.
     view, family, plan = network.view, network.family, network.plan
     view.step("compiling the kernels (once) and starting the chain")
-    warm = "from edgeproof.kernels import selfcheck; selfcheck.warm()"
+    warm = "from edgeproof.kernels.cpu import selfcheck; selfcheck.warm()"
     family.start("kernels", [sys.executable, "-c", warm])
     if plan.rpc is None:
         command = _python("edgeproof.chain.devchain", "--port", "0")

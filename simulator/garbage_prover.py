@@ -14,10 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from edgeproof.agent.prover import Prover, run
-from edgeproof.kernels.cards import Card
-from edgeproof.kernels.products import Product
+from edgeproof.kernels.card import Card, Product
+from edgeproof.kernels.cpu.trees import Tree
 from edgeproof.kernels.scalar import Words
-from edgeproof.kernels.trees import Tree
 
 SHARE = 0.3
 """Of the tiles, and of the nonces, that are garbage."""

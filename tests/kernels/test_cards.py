@@ -5,13 +5,13 @@ import time
 import numpy as np
 import pytest
 
-from edgeproof.kernels import cards, reference
-from edgeproof.kernels.cards import Card, CpuCard
-from edgeproof.kernels.products import Product
+from edgeproof.kernels import machine, reference
+from edgeproof.kernels.card import Card, Product
+from edgeproof.kernels.cpu.card import CpuCard
 
 
 def test_a_machine_has_at_least_its_cpu() -> None:
-    found: list[Card] = cards.cards()
+    found: list[Card] = machine.cards()
     assert [(card.index, card.kind) for card in found] == [(0, "cpu")]
     assert all(card.name for card in found)
 

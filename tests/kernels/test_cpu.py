@@ -9,22 +9,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeproof.errors import EdgeproofError
-from edgeproof.kernels import cpu, nonces, products, reference, selfcheck, spread
-from edgeproof.kernels.products import Workspace, product, tile_digest
-from edgeproof.kernels.trees import Tree
+from edgeproof.kernels import reference
+from edgeproof.kernels.cpu import (
+    keccak,
+    matrices,
+    nonces,
+    products,
+    selfcheck,
+    spread,
+)
+from edgeproof.kernels.cpu.products import Workspace, product, tile_digest
+from edgeproof.kernels.cpu.trees import Tree
 from edgeproof.proofs import merkle
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 SEED = bytes(range(32))
 KERNELS = [
-    cpu.permute,
-    cpu.hash_nonces,
-    cpu.search,
-    cpu.meet,
-    cpu.hash_leaves,
-    cpu.hash_pairs,
-    cpu.expand,
-    cpu.digest,
+    keccak.permute,
+    keccak.hash_nonces,
+    keccak.search,
+    keccak.meet,
+    keccak.hash_leaves,
+    keccak.hash_pairs,
+    matrices.expand,
+    matrices.digest,
 ]
 
 
@@ -86,7 +94,7 @@ def test_the_largest_sums_are_digested_exactly(value: int) -> None:
     values = np.full((64, 64), value)
     want = reference.digest_tile(np.uint64(9), values, 16320, 16320)
     sums = np.empty((1, 2), dtype=np.uint64)
-    cpu.digest(np.uint64(9), values.astype(np.float32), 16320, 16320, sums)
+    matrices.digest(np.uint64(9), values.astype(np.float32), 16320, 16320, sums)
     assert sums[0].tolist() == want.tolist()
 
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeproof.kernels import reference
-from edgeproof.kernels.products import Workspace, product
+from edgeproof.kernels.cpu.products import Workspace, product
+from edgeproof.kernels.cpu.trees import Tree
 from edgeproof.kernels.scalar import Words
-from edgeproof.kernels.trees import Tree
 from edgeproof.proofs import matmul
 from edgeproof.proofs.keccak import keccak
 from edgeproof.proofs.reasons import Reason

@@ -10,7 +10,7 @@ import sha3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeproof.kernels import nonces as kernel
+from edgeproof.kernels.cpu import nonces as kernel
 from edgeproof.proofs import proof_of_work
 from edgeproof.proofs.reasons import Reason
 

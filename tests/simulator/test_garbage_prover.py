@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeproof.kernels.cards import cards
+from edgeproof.kernels.machine import cards
 from edgeproof.proofs import matmul, proof_of_work
 from edgeproof.proofs.reasons import Reason
 from edgeproof.simulator.garbage_prover import GarbageCard

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TypeVar
 
-from edgeproof.kernels.compiler import threads
+from edgeproof.kernels.cpu.compiler import threads
 
 Result = TypeVar("Result")
 

@@ -5,9 +5,10 @@ from functools import cache
 import numpy as np
 
 from edgeproof.errors import EdgeproofError
-from edgeproof.kernels import nonces, products, reference
+from edgeproof.kernels import reference
+from edgeproof.kernels.cpu import nonces, products
+from edgeproof.kernels.cpu.trees import Tree
 from edgeproof.kernels.shapes import TILE
-from edgeproof.kernels.trees import Tree
 
 SEED = bytes(range(32))
 """The seed of the checks; any would do."""

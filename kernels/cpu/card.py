@@ -1,57 +1,19 @@
-"""The cards of this machine: what a device proves its work with.
-
-Now the one CPU card; each CUDA device will be another ``Card``.
-"""
+"""The CPU as one card."""
 
 import contextlib
 import platform
 import time
 from pathlib import Path
-from typing import Protocol
 
 from edgeproof.errors import EdgeproofError
-from edgeproof.kernels import nonces, products, selfcheck
-from edgeproof.kernels.products import Product, Workspace
+from edgeproof.kernels.card import Product
+from edgeproof.kernels.cpu import nonces, products, selfcheck
+from edgeproof.kernels.cpu.products import Workspace
 from edgeproof.kernels.scalar import Words
 from edgeproof.kernels.shapes import MAX_PRODUCTS, SIZES
 
 SEVERAL = 4
 """A size must let at least so many products fit a phase: the last one is cut off."""
-
-
-class Card(Protocol):
-    """One thing that computes; its results are the reference's, bit for bit."""
-
-    @property
-    def index(self) -> int:
-        """The number that the card's seeds are derived with."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """What the card calls itself; shown, never paid."""
-        ...
-
-    @property
-    def kind(self) -> str:
-        """``cpu`` or ``cuda``."""
-        ...
-
-    def warm(self) -> None:
-        """Compile and check every kernel; raise ``EdgeproofError`` if one is wrong."""
-        ...
-
-    def product(self, seed: bytes, n: int) -> Product:
-        """Compute the n by n product of a 32-byte seed."""
-        ...
-
-    def search(self, seed: bytes, difficulty: int, start: int, count: int) -> Words:
-        """Return the nonces in [start, start + count) meeting the target, in order."""
-        ...
-
-    def preferred_size(self, phase_seconds: float) -> int:
-        """Measure, and return the size that proves most within a phase."""
-        ...
 
 
 class CpuCard:
@@ -104,11 +66,6 @@ class CpuCard:
             if phase_seconds < SEVERAL * 7 * seconds:  # twice the size: about 8 times
                 break
         return best
-
-
-def cards() -> list[Card]:
-    """Return the machine's cards, at least one, in the order of their index."""
-    return [CpuCard()]
 
 
 def _cpu_name() -> str:

@@ -4,33 +4,22 @@ Every entry, product and partial sum is an integer of at most 2^24, so fp32 hold
 of them exactly and BLAS may add them in any order.
 """
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from edgeproof.errors import EdgeproofError
-from edgeproof.kernels import cpu
-from edgeproof.kernels.cpu import Floats
+from edgeproof.kernels.card import Product
+from edgeproof.kernels.cpu import keccak, matrices
+from edgeproof.kernels.cpu.matrices import Floats
+from edgeproof.kernels.cpu.spread import spread
+from edgeproof.kernels.cpu.trees import Tree
 from edgeproof.kernels.reference import PRODUCT_DOMAIN, Keys
 from edgeproof.kernels.scalar import Words
 from edgeproof.kernels.shapes import SIZES, TILE
-from edgeproof.kernels.spread import spread
-from edgeproof.kernels.trees import Tree
 
 STRIP = 512
 """Rows of the product that are computed, digested and forgotten at a time."""
-
-
-@dataclass(frozen=True)
-class Product:
-    """One finished product: what is committed, and what openings are made from.
-
-    ``root`` is 32 bytes, ``digests`` (tiles, 2) words, tile rows first.
-    """
-
-    root: bytes
-    digests: Words
 
 
 class Workspace:
@@ -88,10 +77,10 @@ def tile_digest(seed: bytes, n: int, tile: int) -> tuple[int, int]:
     row, column = (TILE * place for place in divmod(tile, n // TILE))
     a = np.empty((TILE, n), dtype=np.float32)
     b = np.empty((TILE, n), dtype=np.float32)
-    cpu.expand(keys.a, n, row, a)
-    cpu.expand(keys.b, n, column, b)
+    matrices.expand(keys.a, n, row, a)
+    matrices.expand(keys.b, n, column, b)
     sums = np.empty((1, 2), dtype=np.uint64)
-    cpu.digest(keys.mix, a @ b.T, row, column, sums)
+    matrices.digest(keys.mix, a @ b.T, row, column, sums)
     return int(sums[0, 0]), int(sums[0, 1])
 
 
@@ -103,15 +92,15 @@ def product_keys(seed: bytes) -> Keys:
     block = bytearray(seed + PRODUCT_DOMAIN).ljust(136, b"\0")
     block[len(seed + PRODUCT_DOMAIN)] = 0x01
     block[-1] = 0x80
-    states = np.zeros(25 * cpu.LANES, dtype=np.uint64)
-    states[: 17 * cpu.LANES : cpu.LANES] = np.frombuffer(block, dtype="<u8")
-    cpu.permute(states)
-    digest = states[: 4 * cpu.LANES : cpu.LANES].byteswap()
+    states = np.zeros(25 * keccak.LANES, dtype=np.uint64)
+    states[: 17 * keccak.LANES : keccak.LANES] = np.frombuffer(block, dtype="<u8")
+    keccak.permute(states)
+    digest = states[: 4 * keccak.LANES : keccak.LANES].byteswap()
     return Keys(digest[0], digest[1], digest[2])
 
 
 def _expand(key: np.uint64, out: Floats, first: int, start: int, stop: int) -> None:
-    cpu.expand(key, out.shape[1], first + start, out[start:stop])
+    matrices.expand(key, out.shape[1], first + start, out[start:stop])
 
 
 def _digest(  # noqa: PLR0913, PLR0917 - one call for each part of a strip
@@ -119,4 +108,4 @@ def _digest(  # noqa: PLR0913, PLR0917 - one call for each part of a strip
 ) -> None:
     across = c.shape[1] // TILE
     tiles = slice((first + start) // TILE * across, (first + stop) // TILE * across)
-    cpu.digest(key, c[start:stop], first + start, 0, digests[tiles])
+    matrices.digest(key, c[start:stop], first + start, 0, digests[tiles])

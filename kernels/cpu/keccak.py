@@ -1,32 +1,22 @@
-"""The kernels for a CPU: Keccak four states at a time, and what surrounds BLAS.
+"""Keccak for a CPU, four states at a time, and what hashes with it.
 
-All of them run on one thread without the GIL, and none allocates more than a few
-hundred bytes; whoever calls them brings the arrays and shares out the rows.
+Each kernel runs on one thread without the GIL, and allocates no more than a few
+hundred bytes; whoever calls it brings the arrays and shares out the work.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeproof.kernels import scalar
-from edgeproof.kernels.compiler import compiled, inlined
+from edgeproof.kernels.cpu.compiler import compiled, inlined
 from edgeproof.kernels.scalar import Words
-from edgeproof.kernels.shapes import TILE
-
-Floats = NDArray[np.float32]
-"""Integers that fp32 holds exactly: matrix entries and their sums up to 2^24."""
 
 LANES = 4
 """States per permutation: as many 64-bit words as an AVX2 register holds."""
 
 ROUND_CONSTANTS = scalar.ROUND_CONSTANTS  # Numba freezes a global into the kernel
-PAIRS = TILE // 2
 
 after_prefix = inlined(scalar.after_prefix)
-cell = inlined(scalar.cell)
-entry = inlined(scalar.entry)
 keccak_round = inlined(scalar.keccak_round)
-mix64 = inlined(scalar.mix64)
-stream_state = inlined(scalar.stream_state)
 swap64 = inlined(scalar.swap64)
 
 
@@ -141,40 +131,3 @@ def hash_pairs(below: Words, above: Words) -> None:
                 above[base + lane, word] = states[word * 4 + lane]
     if below.shape[0] % 2:
         above[pairs] = below[2 * pairs]
-
-
-@compiled
-def expand(key: np.uint64, n: int, first: int, out: Floats) -> None:
-    """Write rows ``first`` and on of the n by n matrix of ``key`` to (rows, n)."""
-    for row in range(out.shape[0]):
-        outputs = np.uint64(first + row) * np.uint64(n // 8)
-        for number in range(n // 8):
-            word = mix64(stream_state(key, outputs + np.uint64(number)))
-            for place in range(8):
-                value = np.int32(entry(word, np.uint64(place))) - np.int32(32)
-                out[row, 8 * number + place] = np.float32(value)
-
-
-@compiled
-def digest(key: np.uint64, values: Floats, row: int, column: int, sums: Words) -> None:
-    """Write the digests of the tiles of (64 a, 64 b) ``values``, to (a * b, 2).
-
-    ``row`` and ``column`` are where ``values`` stands in the whole product.
-    """
-    across = values.shape[1] // TILE
-    sums[:] = np.uint64(0)
-    for line in range(values.shape[0]):
-        i = np.uint64(row + line)
-        for block in range(across):
-            even = np.uint64(0)
-            odd = np.uint64(0)
-            for pair in range(PAIRS):
-                at = block * TILE + 2 * pair
-                j = np.uint64(column + at)
-                left = np.uint64(np.uint32(np.int32(values[line, at])))
-                right = np.uint64(np.uint32(np.int32(values[line, at + 1])))
-                even += mix64(cell(i, j, left) ^ key)
-                odd += mix64(cell(i, j + np.uint64(1), right) ^ key)
-            tile = line // TILE * across + block
-            sums[tile, 0] += even
-            sums[tile, 1] += odd

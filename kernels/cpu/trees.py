@@ -7,7 +7,7 @@ leaf is its two words as 16 big-endian bytes.
 import numpy as np
 
 from edgeproof.errors import EdgeproofError
-from edgeproof.kernels import cpu
+from edgeproof.kernels.cpu import keccak
 from edgeproof.kernels.scalar import Words
 
 
@@ -29,10 +29,10 @@ class Tree:
             raise EdgeproofError(msg, hint="pass an array of shape (tiles, 2)")
         leaves = np.array(digests, dtype=np.uint64, order="C")  # never read-only
         self._levels = [np.empty((len(leaves), 4), dtype=np.uint64)]
-        cpu.hash_leaves(leaves, self._levels[0])
+        keccak.hash_leaves(leaves, self._levels[0])
         while len(below := self._levels[-1]) > 1:
             above = np.empty(((len(below) + 1) // 2, 4), dtype=np.uint64)
-            cpu.hash_pairs(below, above)
+            keccak.hash_pairs(below, above)
             self._levels.append(above)
 
     @property

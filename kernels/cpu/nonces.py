@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from edgeproof.kernels import cpu
+from edgeproof.kernels.cpu import keccak
+from edgeproof.kernels.cpu.spread import spread
 from edgeproof.kernels.scalar import Words
 from edgeproof.kernels.shapes import MAX_DIFFICULTY
-from edgeproof.kernels.spread import spread
 
 
 def search(seed: bytes, difficulty: int, start: int, count: int) -> Words:
@@ -24,7 +24,7 @@ def search(seed: bytes, difficulty: int, start: int, count: int) -> Words:
         room = min(stop - first, 64 + 4 * ((stop - first) >> difficulty))
         found = np.empty(room, dtype=np.uint64)
         begin = np.uint64(start + first)
-        return found[: cpu.search(words, limit, begin, stop - first, found)]
+        return found[: keccak.search(words, limit, begin, stop - first, found)]
 
     return np.concatenate([np.empty(0, dtype=np.uint64), *spread(part, count, 4)])
 
@@ -32,7 +32,7 @@ def search(seed: bytes, difficulty: int, start: int, count: int) -> Words:
 def meet(seed: bytes, difficulty: int, nonces: Words) -> bool:
     """Tell whether every one of ``nonces`` meets the target of ``search``."""
     writable = np.array(nonces, dtype=np.uint64)  # Numba compiles read-only anew
-    return cpu.meet(_words(seed), _limit(difficulty), writable)
+    return keccak.meet(_words(seed), _limit(difficulty), writable)
 
 
 def _words(seed: bytes) -> Words:
