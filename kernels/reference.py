@@ -15,10 +15,12 @@ from edgeproof.kernels.scalar import (
     Words,
     cell,
     entry,
+    fold,
+    item_index,
     mix64,
     stream_state,
 )
-from edgeproof.kernels.shapes import TILE
+from edgeproof.kernels.shapes import ITEM_WORDS, TILE, WALK_READS
 
 Matrix = NDArray[np.int64]
 
@@ -118,7 +120,7 @@ def digests(seed: bytes, n: int) -> Words:
 
 
 def tree_root(leaves: Words) -> bytes:
-    """Return the Keccak root, RFC 6962's shape, of (tiles, 2) digests; at least one."""
+    """Return the Keccak root, RFC 6962's shape, of (m, w) leaves of w words each."""
     data = leaves.astype(">u8")
     level = [keccak256(b"\x00" + leaf.tobytes()) for leaf in data]
     while len(level) > 1:
@@ -126,6 +128,40 @@ def tree_root(leaves: Words) -> bytes:
         parents = [keccak256(b"\x01" + left + right) for left, right in pairs]
         level = parents + level[len(level) & ~1 :]
     return level[0]
+
+
+def items(seed: bytes, permutations: int, first: int, count: int) -> Words:
+    """Return items ``first`` and on of a memory, (count, 16) words.
+
+    Item i is the first 16 lanes of ``permutations`` times Keccak-f[1600] over the
+    seed's 32 bytes in lanes 0 to 3 (little-endian, as Keccak reads bytes), i in lane
+    4, and zeros.
+    """
+    filled = np.zeros((count, ITEM_WORDS), dtype=np.uint64)
+    for place in range(count):
+        state = np.zeros(25, dtype=np.uint64)
+        state[:4] = np.frombuffer(seed, dtype="<u8")
+        state[4] = first + place
+        for _ in range(permutations):
+            state = keccak_f(state)
+        filled[place] = state[:ITEM_WORDS]
+    return filled
+
+
+def walk(memory: Words, seed: bytes, first: int, count: int) -> Words:
+    """Return the states in which lanes ``first`` and on of a walk end, (count,).
+
+    ``memory`` is (N, 16).  Lane l starts in output l of the splitmix64 stream whose
+    key is the seed's first 8 bytes; ``WALK_READS`` times it reads item
+    ``item_index(state, N)`` and folds its words in, the first one first.
+    """
+    key = np.uint64(int.from_bytes(seed[:8], "big"))
+    states = mix64(stream_state(key, np.arange(first, first + count, dtype=np.uint64)))
+    for _ in range(WALK_READS):
+        read = memory[item_index(states, np.uint64(len(memory))).astype(np.int64)]
+        for word in range(ITEM_WORDS):
+            states = fold(states, read[:, word])
+    return states
 
 
 def search(seed: bytes, difficulty: int, start: int, count: int) -> Words:

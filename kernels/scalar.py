@@ -84,6 +84,32 @@ def entry(word: Word, place: Word) -> Word:
     return (word >> (place << np.uint64(3))) & np.uint64(63)
 
 
+def fold(state: Word, word: Word) -> Word:
+    """Return the state of a walk after one more word of the item that it reads.
+
+    Not affine in the word, so that no digest of an item shorter than the item itself
+    can stand for it; a bijection of the state, so that lanes never run together but
+    by the words they read.
+    """
+    state = (state ^ word) * np.uint64(0xD6E8FEB86659FD93)
+    return state ^ (state >> np.uint64(32))
+
+
+def item_index(state: Word, items: Word) -> Word:
+    """Return which of up to 2^32 items a walk in that state reads next."""
+    return ((state >> np.uint64(32)) * items) >> np.uint64(32)
+
+
+def packed_entries(word: Word) -> Word:
+    """Return all eight entries of an output as signed bytes, entry 0 the lowest.
+
+    Byte k is ``entry(word, k) - 32`` in two's complement.
+    """
+    low = (word & np.uint64(0x3F3F3F3F3F3F3F3F)) ^ np.uint64(0x2020202020202020)
+    sign = low & np.uint64(0x2020202020202020)
+    return low | (sign << np.uint64(1)) | (sign << np.uint64(2))
+
+
 def cell(row: Word, column: Word, value: Word) -> Word:
     """Return one word that names a place in the product and the value that is there.
 

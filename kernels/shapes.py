@@ -16,5 +16,29 @@ MAX_PRODUCTS = 4096
 MAX_SOLUTIONS = 4096
 """Most nonces that one card may commit to in one phase; the rest is unpaid."""
 
+ITEM_WORDS = 16
+"""64-bit words of one item of memory: 128 bytes, what a GPU reads at a time."""
+
+ITEM_BYTES = 8 * ITEM_WORDS
+"""Bytes of one item of memory."""
+
+WALK_READS = 256
+"""Items that one lane of a walk reads, each at a place that the one before decides."""
+
+WALK_COVER = 4
+"""A walk reads at least this many items for each that is claimed."""
+
+FEWEST_ITEMS = WALK_READS // WALK_COVER
+"""Fewest items that may be claimed: one lane's worth."""
+
+MOST_ITEMS = 2**32
+"""Most items that may be claimed: half a terabyte, what 32 bits of index reach."""
+
+
+def lanes(items: int) -> int:
+    """Return how many lanes walk over so many items, rounded up."""
+    return -(-items * WALK_COVER // WALK_READS)
+
+
 MAX_DIFFICULTY = 63
 """Most leading zero bits that a target may ask for: they fit one 64-bit word."""

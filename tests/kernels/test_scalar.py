@@ -68,3 +68,24 @@ def test_the_unrolled_round_is_the_textbooks(stride: int, lane: int) -> None:
         for constant in scalar.ROUND_CONSTANTS:
             scalar.keccak_round(state, lane, stride, constant)
     assert state.tolist() == want.tolist()
+
+
+@given(word=words)
+def test_packed_entries_are_the_entries_as_signed_bytes(word: int) -> None:
+    packed = int(scalar.packed_entries(one(word))[0]).to_bytes(8, "little")
+    want = [(byte & 63) - 32 for byte in word.to_bytes(8, "little")]
+    assert [byte - 256 if byte > 127 else byte for byte in packed] == want
+
+
+@given(state=words, word=words)
+def test_a_fold_multiplies_and_shifts(state: int, word: int) -> None:
+    product = (state ^ word) * 0xD6E8FEB86659FD93 % 2**64
+    found = scalar.fold(one(state), one(word))
+    assert found.tolist() == [product ^ product >> 32]
+
+
+@given(state=words, items=st.integers(1, 2**32))
+def test_an_index_is_one_of_the_items(state: int, items: int) -> None:
+    found = int(scalar.item_index(one(state), one(items))[0])
+    assert found == (state >> 32) * items >> 32
+    assert 0 <= found < items
