@@ -158,7 +158,8 @@ def walk(memory: Words, seed: bytes, first: int, count: int) -> Words:
     key = np.uint64(int.from_bytes(seed[:8], "big"))
     states = mix64(stream_state(key, np.arange(first, first + count, dtype=np.uint64)))
     for _ in range(WALK_READS):
-        read = memory[item_index(states, np.uint64(len(memory))).astype(np.int64)]
+        places = item_index(states, np.full_like(states, len(memory)))
+        read = memory[places.astype(np.int64)]
         for word in range(ITEM_WORDS):
             states = fold(states, read[:, word])
     return states

@@ -97,7 +97,9 @@ def fold(state: Word, word: Word) -> Word:
 
 def item_index(state: Word, items: Word) -> Word:
     """Return which of up to 2^32 items a walk in that state reads next."""
-    return ((state >> np.uint64(32)) * items) >> np.uint64(32)
+    place: Word = (state >> np.uint64(32)) * items
+    index: Word = place >> np.uint64(32)
+    return index
 
 
 def packed_entries(word: Word) -> Word:
@@ -107,7 +109,8 @@ def packed_entries(word: Word) -> Word:
     """
     low = (word & np.uint64(0x3F3F3F3F3F3F3F3F)) ^ np.uint64(0x2020202020202020)
     sign = low & np.uint64(0x2020202020202020)
-    return low | (sign << np.uint64(1)) | (sign << np.uint64(2))
+    packed: Word = low | (sign << np.uint64(1)) | (sign << np.uint64(2))
+    return packed
 
 
 def cell(row: Word, column: Word, value: Word) -> Word:
