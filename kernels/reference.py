@@ -156,9 +156,10 @@ def walk(memory: Words, seed: bytes, first: int, count: int) -> Words:
     ``item_index(state, N)`` and folds its words in, the first one first.
     """
     key = np.uint64(int.from_bytes(seed[:8], "big"))
-    states = mix64(stream_state(key, np.arange(first, first + count, dtype=np.uint64)))
+    lanes = np.arange(first, first + count, dtype=np.uint64)
+    states: Words = mix64(stream_state(key, lanes))
     for _ in range(WALK_READS):
-        places = item_index(states, np.full_like(states, len(memory)))
+        places = item_index(states, np.uint64(len(memory)))
         read = memory[places.astype(np.int64)]
         for word in range(ITEM_WORDS):
             states = fold(states, read[:, word])

@@ -95,11 +95,10 @@ def fold(state: Word, word: Word) -> Word:
     return state ^ (state >> np.uint64(32))
 
 
-def item_index(state: Word, items: Word) -> Word:
+def item_index(state: Word, items: np.uint64) -> Word:
     """Return which of up to 2^32 items a walk in that state reads next."""
-    place: Word = (state >> np.uint64(32)) * items
-    index: Word = place >> np.uint64(32)
-    return index
+    scaled: Word = (state >> np.uint64(32)) * items
+    return scaled >> np.uint64(32)
 
 
 def packed_entries(word: Word) -> Word:
@@ -107,10 +106,10 @@ def packed_entries(word: Word) -> Word:
 
     Byte k is ``entry(word, k) - 32`` in two's complement.
     """
-    low = (word & np.uint64(0x3F3F3F3F3F3F3F3F)) ^ np.uint64(0x2020202020202020)
+    low: Word = (word & np.uint64(0x3F3F3F3F3F3F3F3F)) ^ np.uint64(0x2020202020202020)
     sign = low & np.uint64(0x2020202020202020)
-    packed: Word = low | (sign << np.uint64(1)) | (sign << np.uint64(2))
-    return packed
+    high: Word = (sign << np.uint64(1)) | (sign << np.uint64(2))
+    return low | high
 
 
 def cell(row: Word, column: Word, value: Word) -> Word:

@@ -86,6 +86,6 @@ def test_a_fold_multiplies_and_shifts(state: int, word: int) -> None:
 
 @given(state=words, items=st.integers(1, 2**32))
 def test_an_index_is_one_of_the_items(state: int, items: int) -> None:
-    found = int(scalar.item_index(one(state), one(items))[0])
+    found = int(scalar.item_index(one(state), np.uint64(items))[0])
     assert found == (state >> 32) * items >> 32
     assert 0 <= found < items
