@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeproof.agent.card_prover import CardProver
+from edgeproof.agent.card_prover import FIRST_ITEMS, CardProver
 from edgeproof.agent.prover import Prover
 from edgeproof.kernels.card import Product, Walk
 from edgeproof.kernels.scalar import Words
@@ -136,12 +136,10 @@ def test_a_fill_stops_where_others_took_the_room() -> None:
     assert card.room(0.5) >= 25_000
 
 
-def test_a_fill_ends_with_its_time() -> None:
+def test_a_fill_ends_with_its_time_but_fills_a_little() -> None:
     card = FakeCard()
-    started = time.monotonic()
     served(card, fill(milliseconds=0))
-    assert time.monotonic() - started < 5
-    assert card.memories[0].items == 0
+    assert card.memories[0].items == FIRST_ITEMS
 
 
 @pytest.mark.parametrize(

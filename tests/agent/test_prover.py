@@ -44,6 +44,8 @@ class Prover:
         async with asyncio.timeout(30):
             while not found or found[-1]["is"] != kind:
                 found.append(await self.answers.get())
+                wrong = found[-1]["is"] == "failed" != kind
+                assert not wrong, found[-1]["why"]
         return found
 
     def multiply(self, job: int, milliseconds: int = 200) -> None:
