@@ -1,5 +1,6 @@
 """What every card can do, whatever it is made of."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -68,6 +69,16 @@ class Card(Protocol):
     @property
     def kind(self) -> str:
         """``cpu`` or ``cuda``."""
+        ...
+
+    @property
+    def kernel(self) -> str:
+        """The kernel that it multiplies with, empty before ``warm`` has chosen one."""
+        ...
+
+    @property
+    def notices(self) -> Sequence[str]:
+        """What its owner should know: kernels that were wrong, and so are unused."""
         ...
 
     def warm(self) -> None:

@@ -9,6 +9,7 @@ from edgeproof.errors import EdgeproofError
 from edgeproof.kernels.card import Walk
 from edgeproof.kernels.cpu import memory
 from edgeproof.kernels.cpu.compiler import threads
+from edgeproof.kernels.cpu.keccak import LANES
 from edgeproof.kernels.cpu.spread import spread
 from edgeproof.kernels.cpu.trees import Tree
 from edgeproof.kernels.scalar import Words
@@ -58,7 +59,7 @@ class CpuMemory:
             room = len(self._items) - self.items
             msg = f"{count} items do not fit the {room} places left"
             raise ValueError(msg)
-        spread(self._fill, count, 4)
+        spread(self._fill, count, LANES)
         self.items += count
 
     def _fill(self, start: int, stop: int) -> None:
@@ -136,7 +137,7 @@ def walk_key(seed: bytes) -> np.uint64:
 def _walk(items: Words, count: int, key: np.uint64, number: int) -> Words:
     ends = np.empty(number, dtype=np.uint64)
     spread(
-        partial(_walk_part, items, np.uint64(count), key, ends), number, memory.LANES
+        partial(_walk_part, items, np.uint64(count), key, ends), number, memory.WALKERS
     )
     return ends
 

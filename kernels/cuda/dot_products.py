@@ -10,9 +10,7 @@ import numpy as np
 
 from edgeproof.kernels.cuda.compiler import (
     SIMULATED,
-    Capability,
     Halves,
-    Kernel,
     cuda,
     device,
     half,
@@ -57,92 +55,98 @@ def dot_plain(a: np.uint32, b: np.uint32, total: np.int32) -> np.int32:
     return total
 
 
-def _make(dot: Callable[..., np.int32], least: Capability) -> Kernel:
-    @device
-    def stage(
-        matrix: Halves,
-        row: np.uint64,
-        words_a_row: np.uint64,
-        depth: np.uint64,
-        shared: Halves,
-    ) -> None:
-        """Copy 8 words of 64 rows, eight threads to a row."""
-        thread = cuda.threadIdx.x
-        part = thread & 7
-        for lower in range(2):
-            line = (thread >> 3) + 32 * lower
-            start = (row + np.uint64(line)) * words_a_row + depth + np.uint64(part)
-            shared[part * ROW + line] = matrix[start]
-
-    @kernel(halves, halves, half, word, words, block=BLOCK, least=least)
-    def product(
-        a: Halves, b: Halves, size: np.uint32, key: np.uint64, digests: Words
-    ) -> None:
-        """Write the (tiles * 2,) digests of A B, both (n * n / 4,) words of bytes.
-
-        ``b`` is B transposed.  A block for each tile; n a multiple of 64.
-        """
-        shared_a = cuda.shared.array(STAGE, types.uint32)
-        shared_b = cuda.shared.array(STAGE, types.uint32)
-        partial = cuda.shared.array(SUMS, types.uint64)
-        sums = cuda.local.array(ENTRIES, types.int32)
-        left = cuda.local.array(SIDE, types.uint32)
-        right = cuda.local.array(SIDE, types.uint32)
-        n = np.uint64(size)
-        words_a_row = n // np.uint64(4)
-        across = n // np.uint64(TILE)
-        tile = np.uint64(cuda.blockIdx.x)
-        row = tile // across * np.uint64(TILE)
-        column = tile % across * np.uint64(TILE)
-        thread = cuda.threadIdx.x
-        down = thread >> 4
-        over = thread & 15
-        for clear in range(ENTRIES):
-            sums[clear] = types.int32(0)
-        depth = np.uint64(0)
-        while depth < words_a_row:
-            stage(a, row, words_a_row, depth, shared_a)
-            stage(b, column, words_a_row, depth, shared_b)
-            cuda.syncthreads()
-            for part in range(DEPTH):
-                for i in range(SIDE):
-                    left[i] = shared_a[part * ROW + down + 16 * i]
-                    right[i] = shared_b[part * ROW + over + 16 * i]
-                for i in range(SIDE):
-                    for j in range(SIDE):
-                        at = SIDE * i + j
-                        sums[at] = dot(left[i], right[j], sums[at])
-            cuda.syncthreads()  # all have read before the next stage is written
-            depth += np.uint64(DEPTH)
-
-        total = np.uint64(0)
-        for i in range(SIDE):
-            line = row + np.uint64(down + 16 * i)
-            for j in range(SIDE):
-                place = column + np.uint64(over + 16 * j)
-                total += mixed(line, place, sums[SIDE * i + j], key)
-        # A thread's columns are all even or all odd.
-        partial[2 * thread] = np.uint64(0)
-        partial[2 * thread + 1] = np.uint64(0)
-        partial[2 * thread + (over & 1)] = total
-        add_up(partial, thread, BLOCK)
-        if thread < 2:
-            digests[np.uint64(2) * tile + np.uint64(thread)] = partial[thread]
-
-    return product
+@device
+def stage(
+    matrix: Halves,
+    row: np.uint64,
+    words_a_row: np.uint64,
+    depth: np.uint64,
+    shared: Halves,
+) -> None:
+    """Copy 8 words of 64 rows, eight threads to a row."""
+    thread = cuda.threadIdx.x
+    part = thread & 7
+    for lower in range(2):
+        line = (thread >> 3) + 32 * lower
+        start = (row + np.uint64(line)) * words_a_row + depth + np.uint64(part)
+        shared[part * ROW + line] = matrix[start]
 
 
-PLAIN = _make(dot_plain, (5, 0))
-"""One multiplication of integers at a time: runs everywhere."""
+@device
+def multiply(
+    a: Halves,
+    b: Halves,
+    size: np.uint32,
+    key: np.uint64,
+    digests: Words,
+    dot: Callable[..., np.int32],
+) -> None:
+    """Write the (tiles * 2,) digests of A B, both (n * n / 4,) words of bytes.
+
+    ``b`` is B transposed.  A block for each tile; n a multiple of 64.
+    """
+    shared_a = cuda.shared.array(STAGE, types.uint32)
+    shared_b = cuda.shared.array(STAGE, types.uint32)
+    partial = cuda.shared.array(SUMS, types.uint64)
+    sums = cuda.local.array(ENTRIES, types.int32)
+    left = cuda.local.array(SIDE, types.uint32)
+    right = cuda.local.array(SIDE, types.uint32)
+    n = np.uint64(size)
+    words_a_row = n // np.uint64(4)
+    across = n // np.uint64(TILE)
+    tile = np.uint64(cuda.blockIdx.x)
+    row = tile // across * np.uint64(TILE)
+    column = tile % across * np.uint64(TILE)
+    thread = cuda.threadIdx.x
+    down = thread >> 4
+    over = thread & 15
+    for clear in range(ENTRIES):
+        sums[clear] = types.int32(0)
+    depth = np.uint64(0)
+    while depth < words_a_row:
+        stage(a, row, words_a_row, depth, shared_a)
+        stage(b, column, words_a_row, depth, shared_b)
+        cuda.syncthreads()
+        for part in range(DEPTH):
+            for i in range(SIDE):
+                left[i] = shared_a[part * ROW + down + 16 * i]
+                right[i] = shared_b[part * ROW + over + 16 * i]
+            for i in range(SIDE):
+                for j in range(SIDE):
+                    at = SIDE * i + j
+                    sums[at] = dot(left[i], right[j], sums[at])
+        cuda.syncthreads()  # all have read before the next stage is written
+        depth += np.uint64(DEPTH)
+
+    total = np.uint64(0)
+    for i in range(SIDE):
+        line = row + np.uint64(down + 16 * i)
+        for j in range(SIDE):
+            place = column + np.uint64(over + 16 * j)
+            total += mixed(line, place, sums[SIDE * i + j], key)
+    # A thread's columns are all even or all odd.
+    partial[2 * thread] = np.uint64(0)
+    partial[2 * thread + 1] = np.uint64(0)
+    partial[2 * thread + (over & 1)] = total
+    add_up(partial, thread, BLOCK)
+    if thread < 2:
+        digests[np.uint64(2) * tile + np.uint64(thread)] = partial[thread]
+
+
+@kernel(halves, halves, half, word, words, block=BLOCK)
+def product_plain(
+    a: Halves, b: Halves, size: np.uint32, key: np.uint64, digests: Words
+) -> None:
+    """See ``multiply``; one multiplication of integers at a time runs everywhere."""
+    multiply(a, b, size, key, digests, dot_plain)
+
 
 if not SIMULATED:
     from edgeproof.kernels.cuda import instructions
 
-    @device
-    def dot_four(a: np.uint32, b: np.uint32, total: np.int32) -> np.int32:
-        """Return ``total`` plus the product of each of four signed bytes."""
-        found: np.int32 = instructions.dot4(a, b, total)
-        return found
-
-    DOT4 = _make(dot_four, (6, 1))
-    """Four multiplications in one instruction, dp4a."""
+    @kernel(halves, halves, half, word, words, block=BLOCK, least=(6, 1))
+    def product_dp4a(
+        a: Halves, b: Halves, size: np.uint32, key: np.uint64, digests: Words
+    ) -> None:
+        """See ``multiply``; four multiplications in one instruction, dp4a."""
+        multiply(a, b, size, key, digests, instructions.dot4)
