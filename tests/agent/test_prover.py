@@ -281,6 +281,24 @@ async def test_a_missing_program_is_explained() -> None:
     assert "PROVER_COMMAND" in caught.value.hint
 
 
+BUG = """
+from edgeproof.agent import card_prover, prover
+def serve(card, command, arrived):
+    raise ZeroDivisionError("a bug")
+card_prover.CardProver.serve = serve
+prover.run()
+"""
+
+
+async def test_a_bug_ends_the_prover_rather_than_leave_a_card_deaf() -> None:
+    buggy = Prover(sys.executable, "-c", BUG)
+    await buggy.process.load()
+    buggy.multiply(1)
+    why = await asyncio.wait_for(buggy.ends.get(), 10)
+    assert "ended with 1" in why
+    assert "a bug" in why
+
+
 PARENT = """
 import subprocess, sys, time
 child = subprocess.Popen(
