@@ -189,16 +189,9 @@ def copy(unit: Unit) -> str:
     if cache == "cg" and size.value != 16:
         unit.refuse("only 16 bytes bypass the first cache")
     to = pointer(unit, target, "shared", size.value, write=True)
-    of = pointer(unit, source, "global", size.value)
-    if not rest:
-        return f"copy_begin(t, {to}, {of}, {size.value}, {size.value}, {unit.line});"
-    # What is not copied is not read either, so the address may be out of range.
-    some = unit.value(rest[0], "u32")
-    return (
-        f"u32 n = {some}; if (n > {size.value}) fault(t, {unit.line}, "
-        f'"%u of {size.value} bytes", n); '
-        f"copy_begin(t, {to}, n ? {of} : NULL, {size.value}, n, {unit.line});"
-    )
+    of, _ = unit.address(source)
+    some = unit.value(rest[0] if rest else size, "u32")
+    return f"copy_begin(t, {to}, {of}, {size.value}, {some}, {unit.line});"
 
 
 def fence(unit: Unit) -> str:

@@ -290,7 +290,7 @@ class Parser:
 
     def address(self) -> Address:
         base: Name | Integer
-        if self.ahead.kind == "number":
+        if self.ahead.kind == "number" or self.ahead.text == "-":
             base = Integer(self.integer())
         else:
             base = Name(self.name("an address"))

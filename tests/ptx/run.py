@@ -26,14 +26,17 @@ from numpy.typing import NDArray
 from tests.ptx.layout import aligned, size
 from tests.ptx.model import Function, Module, PtxError
 from tests.ptx.parse import parse
-from tests.ptx.translate import translate
+from tests.ptx.translate import machine, translate
 
-FLAGS = ("-std=gnu17", "-O1", "-fwrapv", "-ffp-contract=off", "-fno-strict-aliasing")
+FLAGS = (
+    *("-std=gnu17", "-O1", "-fPIC", "-fvisibility=hidden", "-w"),
+    *("-fwrapv", "-ffp-contract=off", "-fno-strict-aliasing"),
+)
 """Wrapping like PTX, and no fused operation that PTX did not ask for."""
 
 MOST_THREADS = 1024
 MOST_SHARED = 227 * 1024
-FUEL = 1 << 40
+FUEL = 1 << 30
 """Backward branches of one thread, after which a loop counts as endless."""
 
 GLOBAL = 1
@@ -91,7 +94,7 @@ def load(ptx: str, entry: str | None = None) -> "Program":
     if len(chosen) != 1:
         names = ", ".join(each.name for each in entries) or "none"
         raise PtxError(1, f"not one entry {entry or ''}; there are: {names}")
-    return Program(module, chosen[0], compile_c(translate(module, chosen[0])))
+    return Program(module, chosen[0], compile_kernel(translate(module, chosen[0])))
 
 
 @dataclass(frozen=True)
@@ -231,32 +234,32 @@ def opened(library: Path) -> ctypes.PyDLL:
     return ctypes.PyDLL(str(library))
 
 
-def compile_c(source: str) -> Path:
-    """Return the library made of this C file; the same file is compiled once."""
+def compile_kernel(source: str) -> Path:
+    """Return the library made of a translated entry."""
+    shared = compile_c(machine(), ".o", ("-c",))
+    return compile_c(source, ".so", ("-shared", str(shared)), ("-lm",))
+
+
+def compile_c(
+    source: str, suffix: str, options: tuple[str, ...], libraries: tuple[str, ...] = ()
+) -> Path:
+    """Return what gcc makes of a C file; the same file is compiled only once."""
     folder = private_folder()
-    key = hashlib.sha256("\0".join((source, *FLAGS)).encode()).hexdigest()
-    library = folder / f"{key}.so"
-    if library.exists():
-        return library
+    told = (*FLAGS, *options)
+    key = hashlib.sha256("\0".join((source, *told)).encode()).hexdigest()
+    result = folder / (key + suffix)
+    if result.exists():
+        return result
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        written, compiled = Path(scratch, "kernel.c"), Path(scratch, "kernel.so")
+        written, compiled = Path(scratch, "source.c"), Path(scratch, f"result{suffix}")
         written.write_text(source)
-        command = [
-            "gcc",
-            *FLAGS,
-            "-shared",
-            "-fPIC",
-            "-o",
-            str(compiled),
-            str(written),
-            "-lm",
-        ]
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
-        if result.returncode:
-            message = f"gcc refused what was translated:\n{result.stderr}"
+        command = ["gcc", str(written), *told, "-o", str(compiled), *libraries]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            message = f"gcc refused what was translated:\n{done.stderr}"
             raise RuntimeError(message)
-        compiled.replace(library)  # at once, so that another process sees all or none
-    return library
+        compiled.replace(result)  # at once, so that another process sees all or none
+    return result
 
 
 def private_folder() -> Path:

@@ -1,5 +1,9 @@
 /* Who runs next, who has waited enough, and what to say if nobody can go on. */
 
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
 static Thread *starting;
 
 static void enter(void)
@@ -216,8 +220,7 @@ static void prepare_block(Block *block, u8 *local)
     }
 }
 
-/* Run every block of the grid, one after the other; false: read the message. */
-static int run_grid(const Launch *launch, const Kernel *kernel)
+int run_grid(const Launch *launch, const Kernel *kernel)
 {
     Block block = {launch, kernel};
     block.count = launch->block[0] * launch->block[1] * launch->block[2];

@@ -32,23 +32,16 @@ HANDLERS: Handlers = {
 
 
 def translate(module: Module, entry: Function) -> str:
-    """Return the whole C file that runs this entry; it exports ``launch``."""
+    """Return the C file of this entry; it exports ``launch``, and needs the machine."""
     layout = lay_out(module)
     scope = Scope()
-    parts = [
-        (FOLDER / "arithmetic.c").read_text(),
-        fragments.tables(),
-        *(
-            (FOLDER / name).read_text()
-            for name in ("machine.c", "warp.c", "schedule.c")
-        ),
-    ]
+    parts = [content_of("arithmetic.h", "machine.h")]
     ranges = []
     for variable in module.variables:
         scope.symbols[variable.name] = symbol = place(variable, layout)
         if symbol.space in ("global", "const") and variable.linkage != "extern":
             name = c_name(variable.name)
-            parts.append(content(variable))
+            parts.append(array(variable))
             space, writable = symbol.space.upper(), int(symbol.space == "global")
             ranges.append(f"{{{name}, {symbol.size}, {space}, {writable}}}")
     functions = [each for each in module.functions if each.body and not each.is_entry]
@@ -61,13 +54,25 @@ def translate(module: Module, entry: Function) -> str:
         [
             *parts,
             f"static const Range SYMBOLS[] = {{{', '.join([*ranges, '{0}'])}}};",
-            "int launch(const Launch *launch)",
+            '__attribute__((visibility("default"))) int launch(const Launch *launch)',
             "{",
             f"    Kernel kernel = {{{kernel}}};",
             "    return run_grid(launch, &kernel);",
             "}\n",
         ]
     )
+
+
+def machine() -> str:
+    """Return the C file with what all kernels share; it is compiled apart from them."""
+    headers = content_of("arithmetic.h", "machine.h")
+    parts = content_of("machine.c", "warp.c", "schedule.c")
+    return f"{headers}\n{fragments.tables()}\n{parts}"
+
+
+def content_of(*names: str) -> str:
+    """Return the text of files in this folder, one after the other."""
+    return "\n".join((FOLDER / name).read_text() for name in names)
 
 
 def place(variable: Variable, layout: Layout) -> Symbol:
@@ -80,7 +85,7 @@ def place(variable: Variable, layout: Layout) -> Symbol:
     return Symbol(variable.space, address, size(variable))
 
 
-def content(variable: Variable) -> str:
+def array(variable: Variable) -> str:
     """Return the C array that holds a global or constant variable."""
     items = ", ".join(str(byte) for byte in initial_bytes(variable)) or "0"
     start = f" = {{{items}}}" if variable.values else ""

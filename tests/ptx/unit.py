@@ -221,7 +221,7 @@ class Unit:
             self.refuse(f"{operand} is no address")
         base, offset = operand.base, operand.offset
         if isinstance(base, Integer):
-            return f"{base.value + offset}ull", None
+            return f"{(base.value + offset) % 2**64}ull", None
         declared = self.scope.type_of(base.text)
         if declared:
             if SIZES[declared] < 4:

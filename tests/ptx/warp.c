@@ -1,30 +1,5 @@
 /* What the threads of a warp do together.  All operands are 32 or 64 bits in `in`. */
 
-enum {
-    WARP_SYNC,
-    SHFL_UP,
-    SHFL_DOWN,
-    SHFL_BFLY,
-    SHFL_IDX,
-    VOTE_ALL,
-    VOTE_ANY,
-    VOTE_UNI,
-    VOTE_BALLOT,
-    MATCH_ANY,
-    MATCH_ALL,
-    REDUX_ADD,
-    REDUX_MIN_U32,
-    REDUX_MIN_S32,
-    REDUX_MAX_U32,
-    REDUX_MAX_S32,
-    REDUX_AND,
-    REDUX_OR,
-    REDUX_XOR,
-    LDMATRIX,
-    LDMATRIX_TRANS,
-    MMA /* and above: one for each shape */
-};
-
 /* in: value, b, c; out: value, whether the other lane was in range. */
 static void shuffle(Thread *warp, u32 members, u32 lane)
 {

@@ -3,7 +3,6 @@
 from tests.ptx.fragments import SHAPES
 from tests.ptx.memory import pointer
 from tests.ptx.model import Operand, Pair
-from tests.ptx.types import bits
 from tests.ptx.unit import Handlers, Unit
 
 SHUFFLES = ("up", "down", "bfly", "idx")
@@ -151,10 +150,10 @@ def load_matrices(unit: Unit) -> str:
     count = MATRICES[unit.demand(*MATRICES)]
     transposed = bool(unit.choose("trans"))
     unit.demand("shared", "shared::cta")
-    kind = unit.kind("b16")
+    unit.kind("b16")
     target, source = unit.operands(2)
     # Only the lanes that give a row's address need a valid one.
-    where = pointer(unit, source, "shared", 8 * bits(kind) // 8)
+    where = pointer(unit, source, "shared", 16)
     address = f"t->lane < {8 * count} ? (u64)({where} - t->shared) : 0"
     operation = "LDMATRIX_TRANS" if transposed else "LDMATRIX"
     call = together(unit, operation, [address], ALL_LANES, aligned=True)
