@@ -38,8 +38,11 @@ def translate(module: Module, entry: Function) -> str:
     parts = [content_of("arithmetic.h", "machine.h")]
     ranges = []
     for variable in module.variables:
+        in_memory = variable.space in ("global", "const")
+        if in_memory and variable.linkage == "extern":
+            continue  # its name stays unknown
         scope.symbols[variable.name] = symbol = place(variable, layout)
-        if symbol.space in ("global", "const") and variable.linkage != "extern":
+        if in_memory:
             name = c_name(variable.name)
             parts.append(array(variable))
             space, writable = symbol.space.upper(), int(symbol.space == "global")
@@ -104,14 +107,14 @@ def signature(function: Function) -> str:
 
 @dataclass
 class FunctionTranslator:
-    """Translates one function; ``passed`` labels are those already written."""
+    """Translates one function; ``passed`` are the labels already written."""
 
     module: Module
     function: Function
     layout: Layout
     outer: Scope
     passed: set[str] = field(default_factory=set)
-    targets: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    blocks: int = 0
 
     def translate(self) -> str:
         scope = Scope(outer=self.outer)
@@ -126,7 +129,6 @@ class FunctionTranslator:
         body = self.function.body
         if body is None:
             raise PtxError(self.function.line, f"{self.function.name} has no body")
-        self.targets = dict(branch_targets(body))
         lines = [
             signature(self.function),
             "{",
@@ -141,6 +143,8 @@ class FunctionTranslator:
         """Return a block; registers that nothing names are left out."""
         scope = Scope(outer=outer)
         scope.registers = {each.name: each.type for each in block.registers}
+        self.blocks += 1
+        self.note_labels(block, scope)
         variables = []
         for variable in block.variables:
             scope.symbols[variable.name] = place(variable, self.layout)
@@ -154,12 +158,25 @@ class FunctionTranslator:
         ]
         return ["{", *registers, *variables, *lines, "}"]
 
+    def note_labels(self, block: Block, scope: Scope) -> None:
+        """Give the labels of this block names that no other block has."""
+        before: Statement | None = None
+        for statement in block.statements:
+            if isinstance(statement, Label):
+                name = f"L{self.blocks}_{c_name(statement.name)}"
+                scope.labels[statement.name] = name
+            elif isinstance(statement, Targets):
+                if not isinstance(before, Label):
+                    raise PtxError(statement.line, ".branchtargets without a label")
+                scope.targets[before.name] = statement.labels
+            before = statement
+
     def any(self, statement: Statement, scope: Scope) -> list[str]:
         if isinstance(statement, Block):
             return self.block(statement, scope)
         if isinstance(statement, Label):
-            self.passed.add(statement.name)
-            return [f"{c_name(statement.name)}:;"]
+            self.passed.add(scope.labels[statement.name])
+            return [f"{scope.labels[statement.name]}:;"]
         if isinstance(statement, Targets):
             return []
         unit = Unit(statement, scope)
@@ -188,9 +205,11 @@ class FunctionTranslator:
     # --- control flow --------------------------------------------------------------
 
     def go(self, unit: Unit, label: Operand | str) -> str:
-        name = label.text if isinstance(label, Name) else str(label)
+        name = unit.scope.label(label.text if isinstance(label, Name) else str(label))
+        if name is None:
+            unit.refuse(f"{label} is no label")
         back = f"loop(t, {unit.line}); " if name in self.passed else ""
-        return f"{back}goto {c_name(name)};"
+        return f"{back}goto {name};"
 
     def branch(self, unit: Unit) -> str:
         unit.choose("uni")
@@ -201,12 +220,11 @@ class FunctionTranslator:
         unit.demand("idx")
         unit.choose("uni")
         index, name = unit.operands(2)
-        if not isinstance(name, Name) or name.text not in self.targets:
+        text = name.text if isinstance(name, Name) else ""
+        labels = unit.scope.list_of_targets(text)
+        if labels is None:
             unit.refuse(f"{name} is no list of targets")
-        cases = [
-            f"case {i}: {self.go(unit, label)}"
-            for i, label in enumerate(self.targets[name.text])
-        ]
+        cases = [f"case {i}: {self.go(unit, each)}" for i, each in enumerate(labels)]
         value = unit.value(index, "u32")
         wrong = f'default: fault(t, {unit.line}, "there is no branch %u", {value});'
         return f"switch ({value}) {{ {' '.join(cases)} {wrong} }}"
@@ -256,18 +274,3 @@ class FunctionTranslator:
 def trap(unit: Unit) -> str:
     unit.operands(0)
     return f'fault(t, {unit.line}, "trap");'
-
-
-def branch_targets(block: Block) -> list[tuple[str, tuple[str, ...]]]:
-    """Return the lists that brx.idx chooses from, by the labels they follow."""
-    found = []
-    before: Statement | None = None
-    for statement in block.statements:
-        if isinstance(statement, Block):
-            found += branch_targets(statement)
-        if isinstance(statement, Targets):
-            if not isinstance(before, Label):
-                raise PtxError(statement.line, ".branchtargets without a label")
-            found.append((before.name, statement.labels))
-        before = statement
-    return found

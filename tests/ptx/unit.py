@@ -52,6 +52,10 @@ class Scope:
 
     registers: dict[str, str] = field(default_factory=dict)
     symbols: dict[str, Symbol] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    """What each label is called in C, where labels know no braces."""
+    targets: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The labels that brx.idx chooses from, by the label of the list."""
     used: set[str] = field(default_factory=set)
     outer: "Scope | None" = None
 
@@ -67,6 +71,18 @@ class Scope:
         if name in self.symbols:
             return self.symbols[name]
         return self.outer.symbol(name) if self.outer else None
+
+    def label(self, name: str) -> str | None:
+        """Return what a label is called in C."""
+        if name in self.labels:
+            return self.labels[name]
+        return self.outer.label(name) if self.outer else None
+
+    def list_of_targets(self, name: str) -> tuple[str, ...] | None:
+        """Return the labels that brx.idx chooses from."""
+        if name in self.targets:
+            return self.targets[name]
+        return self.outer.list_of_targets(name) if self.outer else None
 
 
 def c_name(name: str) -> str:
