@@ -222,7 +222,7 @@ static void prepare_block(Block *block, u8 *local)
 
 int run_grid(const Launch *launch, const Kernel *kernel)
 {
-    Block block = {launch, kernel};
+    Block block = {.launch = launch, .kernel = kernel};
     block.count = launch->block[0] * launch->block[1] * launch->block[2];
     block.shared_size = kernel->static_shared;
     if (launch->dynamic_bytes)

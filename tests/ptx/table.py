@@ -76,7 +76,9 @@ def outcomes(cases: Sequence[Case]) -> dict[Case, list[int]]:
         for row, values in enumerate(case.inputs):
             inputs[number, row, : len(values)] = values
     results = np.zeros((len(cases), rows), dtype=np.uint64)
-    text = HEADER + ".visible .entry table(.param .u64 inputs, .param .u64 results)\n{\n"
+    text = (
+        HEADER + ".visible .entry table(.param .u64 inputs, .param .u64 results)\n{\n"
+    )
     text += "\n".join(block(case, number, rows) for number, case in enumerate(cases))
     load(text + "\n}\n").launch(1, rows, Pointer(inputs), Pointer(results))
     return {
@@ -101,7 +103,10 @@ def block(case: Case, number: int, rows: int) -> str:
         "cvt.u64.u32 offset, thread;",
         "mad.lo.u64 in, offset, 32, in;",
         "mad.lo.u64 out, offset, 8, out;",
-        *(f"ld.global.u64 x{i + 1}, [in+{32 * number * rows + 8 * i}];" for i in range(4)),
+        *(
+            f"ld.global.u64 x{i + 1}, [in+{32 * number * rows + 8 * i}];"
+            for i in range(4)
+        ),
         *(LOADS[kind].format(register) for kind, register in named if register != "0"),
         case.text,
         RESULTS[result],

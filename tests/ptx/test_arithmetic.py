@@ -24,7 +24,7 @@ def binary(
 
     def wrapped(a: int, b: int) -> int:
         a, b = (signed(a, bits), signed(b, bits)) if sign else (a, b)
-        return expected(a, b) % 2**bits
+        return expected(a, b) % (1 << bits)
 
     register = NAMES[bits]
     rows = [row for row in pairs(bits) if row[1] or not name.startswith(("div", "rem"))]
@@ -47,16 +47,22 @@ def of_width(bits: int) -> list[Case]:
         binary(f"and.b{bits}", bits, lambda a, b: a & b),
         binary(f"or.b{bits}", bits, lambda a, b: a | b),
         binary(f"xor.b{bits}", bits, lambda a, b: a ^ b),
-        Case(f"not.b{bits} {r}0, {r}1;", lambda a: 2**bits - 1 - a, mixed(edges(bits))),
-        Case(f"neg.s{bits} {r}0, {r}1;", lambda a: -a % 2**bits, mixed(edges(bits))),
+        Case(
+            f"not.b{bits} {r}0, {r}1;",
+            lambda a: (1 << bits) - 1 - a,
+            mixed(edges(bits)),
+        ),
+        Case(
+            f"neg.s{bits} {r}0, {r}1;", lambda a: -a % (1 << bits), mixed(edges(bits))
+        ),
         Case(
             f"abs.s{bits} {r}0, {r}1;",
-            lambda a: abs(signed(a, bits)) % 2**bits,
+            lambda a: abs(signed(a, bits)) % (1 << bits),
             mixed(edges(bits)),
         ),
         Case(
             f"shl.b{bits} {r}0, {r}1, %r2;",
-            lambda a, n: a << min(n, bits) & 2**bits - 1,
+            lambda a, n: a << min(n, bits) & (1 << bits) - 1,
             mixed(edges(bits), COUNTS),
         ),
         *(
@@ -69,7 +75,7 @@ def of_width(bits: int) -> list[Case]:
         ),
         Case(
             f"shr.s{bits} {r}0, {r}1, %r2;",
-            lambda a, n: (signed(a, bits) >> min(n, bits)) % 2**bits,
+            lambda a, n: (signed(a, bits) >> min(n, bits)) % (1 << bits),
             mixed(edges(bits), COUNTS),
         ),
     ]
@@ -86,7 +92,7 @@ def of_width(bits: int) -> list[Case]:
             binary(f"rem.{t}", bits, remainder, sign=sign),
             Case(
                 f"mad.lo.{t} {r}0, {r}1, {r}2, {r}3;",
-                lambda a, b, c: (a * b + c) % 2**bits,
+                lambda a, b, c: (a * b + c) % (1 << bits),
                 triples(bits),
             ),
         ]
@@ -100,7 +106,9 @@ def of_words(bits: int) -> list[Case]:
     found = [
         Case(f"popc.b{bits} %r0, {r}1;", int.bit_count, mixed(edges(bits))),
         Case(
-            f"clz.b{bits} %r0, {r}1;", lambda a: bits - a.bit_length(), mixed(edges(bits))
+            f"clz.b{bits} %r0, {r}1;",
+            lambda a: bits - a.bit_length(),
+            mixed(edges(bits)),
         ),
         Case(
             f"brev.b{bits} {r}0, {r}1;",
@@ -157,7 +165,7 @@ def inserted(a: int, into: int, position: int, length: int, bits: int) -> int:
 
 def highest(bits: int, sign: bool) -> Callable[[int], int]:  # noqa: FBT001 - a column of the table
     def expected(a: int) -> int:
-        value = ~a % 2**bits if sign and a >> bits - 1 else a
+        value = ~a % (1 << bits) if sign and a >> bits - 1 else a
         return (value.bit_length() - 1) % 2**32
 
     return expected
@@ -175,7 +183,7 @@ def high_and_added(bits: int, sign: bool) -> Callable[[int, int, int], int]:  # 
     def expected(a: int, b: int, c: int) -> int:
         if sign:
             a, b = signed(a, bits), signed(b, bits)
-        return ((a * b >> bits) + c) % 2**bits
+        return ((a * b >> bits) + c) % (1 << bits)
 
     return expected
 
@@ -217,7 +225,7 @@ def dot_product(kinds: str, first: int | None) -> Callable[[int, int, int], int]
     count, width = (4, 8) if first is None else (2, 16)
 
     def field(word: int, index: int, bits: int, kind: str) -> int:
-        value = word >> bits * index & 2**bits - 1
+        value = word >> bits * index & (1 << bits) - 1
         return signed(value, bits) if kind == "s" else value
 
     def expected(a: int, b: int, c: int) -> int:
@@ -236,7 +244,7 @@ def wide(kind: str, bits: int) -> Case:
     def expected(a: int, b: int) -> int:
         if kind == "s":
             a, b = signed(a, bits), signed(b, bits)
-        return a * b % 4**bits
+        return a * b % (1 << 2 * bits)
 
     r, double = NAMES[bits], NAMES[2 * bits]
     text = f"mul.wide.{kind}{bits} {double}0, {r}1, {r}2;"

@@ -66,12 +66,18 @@ def converted(
             value = max(least, min(value, least + 2 ** to[1] - 1))
         if to[0] == "s":
             value = signed(value, to[1])
-        return value % 2 ** to[1] if to[0] == "u" else value % 2 ** max(to[1], 32)
+            return value % (1 << max(to[1], 32))
+        return value % (1 << to[1])
 
     return expected
 
 
-ROUNDINGS = {"rni": round, "rzi": math.trunc, "rmi": math.floor, "rpi": math.ceil}
+ROUNDINGS: dict[str, Callable[[float], int]] = {
+    "rni": round,
+    "rzi": math.trunc,
+    "rmi": math.floor,
+    "rpi": math.ceil,
+}
 
 
 def to_integers() -> list[Case]:
@@ -90,12 +96,12 @@ def clamped(
     def expected(a: int) -> int:
         value = number(a, width)
         least = -(2 ** (bits - 1)) if kind == "s" else 0
-        most = least + 2**bits - 1
+        most = least + (1 << bits) - 1
         if math.isnan(value):
             return 2 ** (bits - 1) if 64 in (bits, width) else 0
         if math.isinf(value):
-            return (most if value > 0 else least) % 2**bits
-        return max(least, min(function(value), most)) % 2**bits
+            return (most if value > 0 else least) % (1 << bits)
+        return max(least, min(function(value), most)) % (1 << bits)
 
     return expected
 
@@ -180,7 +186,7 @@ def float_comparisons() -> list[Case]:
     found.append(
         Case(
             "setp.nan.f32 %p0, %r1, %r2;",
-            lambda a, b: int(a == CANONICAL_NAN or b == CANONICAL_NAN),
+            lambda a, b: int(CANONICAL_NAN in (a, b)),
             inputs,
         )
     )
@@ -191,7 +197,9 @@ def floating(name: str, function: Callable[..., float], operands: int) -> list[C
     """Return the cases of one operation for both widths."""
     found = []
     for width in (32, 64):
-        numbers = [row for row in rows(width)[:12] if abs(number(row[0], width)) < 1e200]
+        numbers = [
+            row for row in rows(width)[:12] if abs(number(row[0], width)) < 1e200
+        ]
         inputs = [sum(each, ()) for each in product(numbers, repeat=operands)]
         registers = ", ".join(f"{NAMES[width]}{i}" for i in range(operands + 1))
 
@@ -252,13 +260,28 @@ FLOATING = [
     ),
 ]
 
+
+def combined(
+    function: Callable[[bool, bool], bool], *, negated: bool
+) -> Callable[[int, int, int], int]:
+    return lambda a, b, c: int(function(a < b, bool(c) != negated))
+
+
 CHOICES = [
-    Case("selp.b32 %r0, %r1, %r2, %p3;", lambda a, b, c: a if c else b, [(7, 9, 0), (7, 9, 1)]),
-    Case("selp.f64 %rd0, %rd1, %rd2, %p3;", lambda a, b, c: a if c else b, [(7, 9, 0), (7, 9, 1)]),
+    Case(
+        "selp.b32 %r0, %r1, %r2, %p3;",
+        lambda a, b, c: a if c else b,
+        [(7, 9, 0), (7, 9, 1)],
+    ),
+    Case(
+        "selp.f64 %rd0, %rd1, %rd2, %p3;",
+        lambda a, b, c: a if c else b,
+        [(7, 9, 0), (7, 9, 1)],
+    ),
     *(
         Case(
             f"setp.lt.{name}.s32 %p0, %r1, %r2, {sign}%p3;",
-            lambda a, b, c, f=function, s=sign: int(f(a < b, bool(c) != bool(s))),  # type: ignore[misc]  # the defaults bind the loop's values
+            combined(function, negated=bool(sign)),
             list(product([1, 2], [1, 2], [0, 1])),
         )
         for name, function in (

