@@ -127,7 +127,7 @@ static inline u64 bfi(u64 a, u64 b, u32 position, u32 length, u32 bits)
     length &= 0xff;
     if (position >= bits)
         return b;
-    u64 mask = low_bits(length) << position & low_bits(bits);
+    u64 mask = low_bits(length) << position;
     return (b & ~mask) | (a << position & mask);
 }
 

@@ -88,6 +88,8 @@ def test_shared_and_local_memory_have_generic_addresses() -> None:
         ("ld.global.v2.u32 {%a1, %a2}, [%in+4];", "not aligned to 8 bytes"),
         ("st.global.u32 [0], %a1;", "4 bytes at 0x0 are outside"),
         ("ld.shared.u32 %result, [32];", "outside shared memory"),
+        ("ld.shared.u8 %result, [32];", "1 bytes at 0x20 are outside shared memory"),
+        ("ld.global.u8 %result, [%in+64];", "outside all arrays"),
         ("ld.shared.u32 %result, [-4];", "outside shared memory"),
         ("ld.shared.u64 %b1, [4];", "not aligned to 8 bytes"),
         ("ld.local.u32 %result, [16];", "outside local memory"),
@@ -145,7 +147,7 @@ def test_memory_starts_as_poison() -> None:
         ("xor.b32", [4], 4),
         ("exch.b32", [9], 3),
         ("inc.u32", [0], 3),
-        ("dec.u32", [7], 3),
+        ("dec.u32", [9], 3),
     ],
 )
 def test_atomics_of_all_threads_add_up(
@@ -175,6 +177,14 @@ def test_atomics_return_what_was_there_in_the_order_of_the_threads() -> None:
     )
     assert results(program, 4) == [10, 10, 11, 13]
     assert results(program, 4, reverse=True) == [16, 15, 13, 10]
+
+
+def test_fences_change_nothing() -> None:
+    program = kernel(
+        "membar.cta; membar.gl; membar.sys; fence.acq_rel.gpu; fence.sc.cta;"
+        "mov.u32 %result, 1;"
+    )
+    assert results(program, 2) == [1, 1]
 
 
 def test_cas_exchanges_only_what_it_expects() -> None:

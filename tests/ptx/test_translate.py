@@ -99,6 +99,7 @@ MMA = "mma.sync.aligned.m8n8k16.row.col"
         ("add.u32 %a1, %a2, %b1;", "%b1 (.b64) is not read as .u32"),
         ("add.u32 %b1, %a2, %a2;", "%b1 (.b64) does not take a .u32"),
         ("add.u32 %a1, %a2, %p1;", "%p1 (.pred) is not read as .u32"),
+        ("ld.global.u8 %p1, [%in];", "%p1 (.pred) does not take a .u8"),
         ("add.u32 %a1, %a2, [%a3];", "is no value"),
         ("add.f32 %a1, %a2, 1;", "1 is no .f32"),
         ("add.f32 %a1, %a2, 0d3FF0000000000000;", "64 bits is no .f32"),

@@ -1,6 +1,7 @@
 """Shuffles, votes, matches and reductions of a warp."""
 
 from collections.abc import Callable
+from functools import reduce
 
 import pytest
 
@@ -132,33 +133,31 @@ def test_match_all_tells_whether_all_are_the_same(divisor: int, expected: int) -
     assert results(program, 32) == [expected ^ (ALL if expected else 0)] * 32
 
 
-@pytest.mark.parametrize(
-    ("operation", "expected"),
-    [
-        ("add.u32", lambda values: sum(values) % 2**32),
-        ("min.u32", min),
-        ("max.u32", max),
-        ("min.s32", lambda values: min(values, key=lambda x: x - (x >> 31 << 32))),
-        ("max.s32", lambda values: max(values, key=lambda x: x - (x >> 31 << 32))),
-        ("and.b32", lambda values: values[0] & values[1] & values[-1]),
-        ("or.b32", lambda values: values[0] | values[1] | values[2] | values[-1]),
-    ],
-)
-def test_redux_combines_all_lanes(
-    operation: str, expected: Callable[[list[int]], int]
-) -> None:
+def signed(value: int) -> int:
+    return value - (value >> 31 << 32)
+
+
+REDUCTIONS: dict[str, Callable[[int, int], int]] = {
+    "add.u32": lambda a, b: (a + b) % 2**32,
+    "add.s32": lambda a, b: (a + b) % 2**32,
+    "min.u32": min,
+    "max.u32": max,
+    "min.s32": lambda a, b: min(a, b, key=signed),
+    "max.s32": lambda a, b: max(a, b, key=signed),
+    "and.b32": lambda a, b: a & b,
+    "or.b32": lambda a, b: a | b,
+    "xor.b32": lambda a, b: a ^ b,
+}
+
+
+@pytest.mark.parametrize("operation", REDUCTIONS)
+def test_redux_combines_all_lanes(operation: str) -> None:
     program = kernel(
-        f"""mul.lo.u32 %a1, %thread, 0x10000001; add.u32 %a1, %a1, 0x70000000;
+        f"""mul.lo.u32 %a1, %thread, 0x10000021; add.u32 %a1, %a1, 0x70000100;
         redux.sync.{operation} %result, %a1, 0xffffffff;"""
     )
-    values = [(lane * 0x10000001 + 0x70000000) % 2**32 for lane in LANES]
-    if operation[:2] in ("an", "or"):
-        total = values[0]
-        for each in values:
-            total = total & each if operation.startswith("and") else total | each
-        assert results(program, 32) == [total] * 32
-    else:
-        assert results(program, 32) == [expected(values)] * 32
+    values = [(lane * 0x10000021 + 0x70000100) % 2**32 for lane in LANES]
+    assert results(program, 32) == [reduce(REDUCTIONS[operation], values)] * 32
 
 
 def test_activemask_names_the_lanes_that_are_there() -> None:
