@@ -47,7 +47,8 @@ def assemble(ptx: str, capability: tuple[int, int], folder: Path) -> Usage:
     source = folder / "kernel.ptx"
     source.write_text(ptx)
     architecture = f"-arch=sm_{capability[0]}{capability[1]}"
-    command = [find(), "-v", architecture, source, "-o", folder / "kernel.cubin"]
+    command: list[str | Path] = [find(), "-v", architecture, source]
+    command += ["-o", folder / "kernel.cubin"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         message = f"ptxas refuses it: {done.stderr}"

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from edgeproof.kernels import reference, scalar
 from tests.ptx.run import LaunchError, Program, load
 
-pytest.importorskip("numba_cuda", reason="needs pip install edgeproof[cuda]")
-
 # Both are filled at run time, so their types say nothing.
 cuda: Any = importlib.import_module("numba.cuda")
 dispatcher: Any = importlib.import_module("numba.cuda.dispatcher")
