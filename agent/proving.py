@@ -12,24 +12,24 @@ from contextlib import suppress
 from typing import Any
 
 from edgeproof.agent.options import Options
-from edgeproof.agent.prover_process import (
-    Answer,
-    CardInfo,
-    ProverFailed,
-    ProverProcess,
-)
-from edgeproof.agent.rounds import (
+from edgeproof.agent.orders import (
     Abandon,
     Fill,
     Multiply,
     Open,
     Order,
     Release,
-    Rounds,
     Search,
     Send,
     Walk,
 )
+from edgeproof.agent.prover_process import (
+    Answer,
+    CardInfo,
+    ProverFailed,
+    ProverProcess,
+)
+from edgeproof.agent.rounds import Rounds
 from edgeproof.agent.work import Job
 from edgeproof.logs import logger
 from edgeproof.proofs.parameters import Phase

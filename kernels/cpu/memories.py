@@ -101,7 +101,7 @@ def walkable(items: Words, count: int, seconds: float) -> int:
     started = time.perf_counter()
     _walk(items, count, np.uint64(0), probed)
     taken = max(time.perf_counter() - started, 1e-9)
-    covered = int(probed * seconds / taken) * WALK_READS // WALK_COVER
+    covered = int(probed * max(seconds, 0.0) / taken) * WALK_READS // WALK_COVER
     return min(covered, MOST_ITEMS)
 
 

@@ -153,6 +153,7 @@ def test_no_more_is_walked_than_there_is() -> None:
     memory.fill(700)
     assert memory.walk_items(100.0) == 700
     assert memory.walk_items(0.0) == 0
+    assert memory.walk_items(-1.0) == 0
 
 
 @pytest.mark.parametrize(
