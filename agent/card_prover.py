@@ -112,7 +112,7 @@ class CardProver:
         while held.items < most and ended < until:
             count = min(count, most - held.items)
             # Others fill too, and what they take is no longer available.
-            if self._card.room(share) < count:
+            if held.spare(share) < count:
                 break
             began = time.monotonic()
             held.fill(count)

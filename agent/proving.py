@@ -107,6 +107,8 @@ class Proving:
         phase = self._description.parameters.phase_ms[Phase.MATMUL]
         self.cards = await self._prover.warm(phase)
         self._used = time.monotonic()
+        for notice in self._prover.notices:
+            self._log.warning("card", notice=notice)
         self._rounds.sizes = {card.card: card.size for card in self.cards}
 
     def expect_round(self) -> None:

@@ -93,7 +93,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--check", action="store_true", help="exit 1 on a miss")
     chosen = parser.parse_args()
-    card = machine.cards()[0]
+    card = machine.look().cards[0]
     card.warm()
     figures, targets = BENCHES[chosen.name](card)
     held = {name: figures[name] >= least for name, least in targets.items()}

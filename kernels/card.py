@@ -37,6 +37,10 @@ class Memory(Protocol):
         """How many items it holds: the first ones, without a gap."""
         ...
 
+    def spare(self, share: float) -> int:
+        """Return how many more items fit: of its room, what that share still has."""
+        ...
+
     def fill(self, count: int) -> None:
         """Make ``count`` more items; raise ``ValueError`` beyond its room."""
         ...

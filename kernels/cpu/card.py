@@ -10,7 +10,6 @@ from edgeproof.kernels.cpu import memories, nonces, products, room, selfcheck
 from edgeproof.kernels.cpu.memories import CpuMemory
 from edgeproof.kernels.cpu.products import Workspace
 from edgeproof.kernels.scalar import Words
-from edgeproof.kernels.shapes import ITEM_BYTES, MOST_ITEMS
 
 
 class CpuCard:
@@ -47,7 +46,7 @@ class CpuCard:
 
     def room(self, share: float) -> int:
         """Return the items that fit that share of the RAM that is available now."""
-        return min(MOST_ITEMS, int(share * room.available_bytes()) // ITEM_BYTES)
+        return room.items(share)
 
     def walk_items(self, seconds: float) -> int:
         """Measure, and return how many items a walk can cover in so many seconds."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from edgeproof.errors import EdgeproofError
 from edgeproof.kernels.card import Walk
-from edgeproof.kernels.cpu import memory
+from edgeproof.kernels.cpu import memory, room
 from edgeproof.kernels.cpu.compiler import threads
 from edgeproof.kernels.cpu.keccak import LANES
 from edgeproof.kernels.cpu.spread import spread
@@ -52,6 +52,10 @@ class CpuMemory:
         self._seed = seed_words(seed)
         self._permutations = permutations
         self.items = 0
+
+    def spare(self, share: float) -> int:
+        """Return how many more items fit: others may have taken what was free."""
+        return min(len(self._items) - self.items, room.items(share))
 
     def fill(self, count: int) -> None:
         """Make the next ``count`` items; raise ``ValueError`` beyond the room."""
