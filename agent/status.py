@@ -11,8 +11,8 @@ from typing import Any
 from edgeproof.agent import identity, outbox
 from edgeproof.agent.state import State
 from edgeproof.proofs.parameters import Bucket
-from edgeproof.proofs.units import quantity
 from edgeproof.telemetry.hexes import to_hex
+from edgeproof.units import quantity
 
 UNIT = 10**18
 """Smallest units of one token."""

@@ -76,8 +76,18 @@ class Card(Protocol):
         ...
 
     @property
+    def total_bytes(self) -> int:
+        """The memory that it has in all, free or not; 0 if nothing tells."""
+        ...
+
+    @property
     def kernel(self) -> str:
         """The kernel that it multiplies with, empty before ``warm`` has chosen one."""
+        ...
+
+    @property
+    def checked(self) -> Sequence[str]:
+        """The kernels that gave the reference's bits in ``warm``."""
         ...
 
     @property

@@ -50,9 +50,19 @@ class GarbageCard:
         return self._honest.kind
 
     @property
+    def total_bytes(self) -> int:
+        """See ``Card``."""
+        return self._honest.total_bytes
+
+    @property
     def kernel(self) -> str:
         """See ``Card``."""
         return self._honest.kernel
+
+    @property
+    def checked(self) -> Sequence[str]:
+        """See ``Card``."""
+        return self._honest.checked
 
     @property
     def notices(self) -> Sequence[str]:

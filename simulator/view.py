@@ -11,8 +11,8 @@ from rich.text import Text
 
 from edgeproof.kernels.shapes import ITEM_BYTES, walk_bytes
 from edgeproof.proofs.parameters import SECOND, Bucket, Phase, demo
-from edgeproof.proofs.units import quantity
 from edgeproof.simulator.snapshot import DeviceNow, EpochNow, Snapshot
+from edgeproof.units import quantity
 
 COIN = 10**18
 """Smallest units of one token."""

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from edgeproof.coordinator import reading
 from edgeproof.coordinator.reading import LATEST
 from edgeproof.coordinator.web.api import Source
-from edgeproof.proofs.units import quantity
+from edgeproof.units import quantity
 
 COIN = 10**18
 """Smallest units of one token."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgeproof.kernels import sizing
@@ -20,13 +21,20 @@ class CpuCard:
     def __init__(self, index: int = 0) -> None:
         self.index = index
         self.name = _cpu_name()
-        self.notices: list[str] = []
+        self.checked: Sequence[str] = ()
+        self.notices: Sequence[str] = ()
         self.kernel = ""
         self._space: Workspace | None = None
 
+    @property
+    def total_bytes(self) -> int:
+        """The RAM of this machine; 0 if nothing tells."""
+        return room.total_bytes()
+
     def warm(self) -> None:
         """Compile and check every kernel; raise ``EdgeproofError`` if one is wrong."""
-        self.notices = list(selfcheck.warm())
+        found = selfcheck.warm()
+        self.checked, self.notices = found.checked, found.notices
         self.kernel = products.used()
 
     def product(self, seed: bytes, n: int) -> Product:

@@ -78,6 +78,22 @@ def walk(
 
 
 @compiled
+def read_at_random(
+    memory: Words, count: np.uint64, first: int, reads: int
+) -> np.uint64:
+    """Read whole items at random places, none of which waits for another's contents.
+
+    What bounds a walk, for comparison; returns a sum, so that nothing is left out.
+    """
+    total = np.uint64(0)
+    for number in range(reads):
+        place = np.int64(item_index(mix64(np.uint64(first + number)), count))
+        for word in range(ITEM_WORDS):
+            total ^= memory[place, word]
+    return total
+
+
+@compiled
 def regenerate(  # noqa: PLR0913, PLR0917 - a walk, and the fill that it needs again
     seed: Words,
     permutations: int,

@@ -16,7 +16,12 @@ def available_bytes() -> int:
 
     That of the machine, or what is left of a container's own bound if that is less.
     """
-    return min([_machine(), *_container()])
+    return min([_told("available"), *_container()])
+
+
+def total_bytes() -> int:
+    """Return all the RAM of this machine; 0 if nothing tells."""
+    return _told("total")
 
 
 def items(share: float) -> int:
@@ -24,14 +29,15 @@ def items(share: float) -> int:
     return min(MOST_ITEMS, int(share * available_bytes()) // ITEM_BYTES)
 
 
-def _machine() -> int:
+def _told(what: str) -> int:
+    """Return ``total`` or ``available`` RAM, in bytes."""
     with contextlib.suppress(ImportError):
         import psutil  # noqa: PLC0415 - only agents have it
 
-        return int(psutil.virtual_memory().available)
+        return int(getattr(psutil.virtual_memory(), what))
     with contextlib.suppress(OSError, ValueError):
         for line in MEMORY_INFO.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
+            if line.startswith(f"Mem{what.title()}:"):
                 return int(line.split()[1]) * 1024
     return 0
 

@@ -48,6 +48,7 @@ class CudaCard:
     def __init__(self, device: Device, index: int = 0) -> None:
         self.index = index
         self.name = device.name
+        self.checked: list[str] = []
         self.notices: list[str] = []
         self.device = device
         self._reserved: IO[str] | None = None
@@ -56,6 +57,11 @@ class CudaCard:
         self._space: Workspace | None = None
         self._walks = 0.0
         """Items that a walk covers in a second, 0 until it was measured."""
+
+    @property
+    def total_bytes(self) -> int:
+        """The memory that it has in all."""
+        return self.device.memory
 
     @property
     def kernel(self) -> str:
@@ -185,6 +191,7 @@ class CudaCard:
             self.notices.append(f"{error} ({error.hint}); it is not used")
             return False
         if np.array_equal(found.digests, reference.digests(SEED, CHECKED)):
+            self.checked.append(kernel.function.__name__)
             return True
         self.notices.append(
             f"the kernel {kernel.name} does not match the reference on {self.name}; "
@@ -218,6 +225,8 @@ class CudaCard:
             msg = f"the {name} does not match the reference on {self.name}"
             hint = "update the NVIDIA driver; if it stays, the card is faulty"
             raise EdgeproofError(msg, hint=hint)
+        if name not in self.checked:
+            self.checked.append(name)
 
     def _seconds(self, kernel: Kernel, space: Workspace) -> float:
         def once() -> Product:

@@ -13,6 +13,7 @@ from edgeproof.agent.commands import app as agent
 from edgeproof.audit.commands import audit_command as audit
 from edgeproof.coordinator.commands import app as coordinator
 from edgeproof.errors import EdgeproofError
+from edgeproof.kernels.commands import app as kernels
 from edgeproof.simulator.commands import demo
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 app.add_typer(agent, name="agent")
 app.add_typer(coordinator, name="coordinator")
+app.add_typer(kernels, name="kernels")
 app.command("audit")(audit)
 app.command()(demo)
 

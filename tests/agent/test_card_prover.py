@@ -52,6 +52,8 @@ class FakeCard:
     kind = "fake"
     name = "fake"
     kernel = "fake"
+    total_bytes = 0
+    checked: Sequence[str] = ()
     notices: Sequence[str] = ()
 
     def __init__(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgeproof.proofs.units import quantity
+from edgeproof.units import quantity
 
 
 @pytest.mark.parametrize(
