@@ -39,15 +39,15 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import IO, Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import IO, TYPE_CHECKING, Any
 
-from edgeproof.agent.card_prover import FAILURES, Answer, CardProver, failure
 from edgeproof.agent.prover_process import NICENESS_VARIABLE
 from edgeproof.errors import EdgeproofError
-from edgeproof.kernels import machine
-from edgeproof.kernels.card import Card
-from edgeproof.kernels.machine import Machine
+from edgeproof.kernels import preflight
+
+if TYPE_CHECKING:
+    from edgeproof.kernels.card import Card
 
 LONGEST_LINE = 64 * 1024
 """Bytes of a command; none comes near."""
@@ -55,71 +55,13 @@ LONGEST_LINE = 64 * 1024
 PR_SET_PDEATHSIG = 1
 """prctl(2): the signal that this process gets when its parent dies."""
 
+Answer = Mapping[str, object]
+
 Command = tuple[Mapping[str, Any], float]
 """A command, and the ``time.monotonic`` at which it arrived."""
 
 
-class Prover:
-    """Serve commands with the given cards, and give each answer to ``answer``.
-
-    It is called from the thread of each card, but never from two at a time.
-    """
-
-    def __init__(self, own: Machine, answer: Callable[[Answer], None]) -> None:
-        self._own = own
-        self._unlocked = answer
-        self._lock = threading.Lock()
-        self._queues: dict[int, queue.SimpleQueue[Command]] = {}
-        for card in own.cards:
-            commands = self._queues[card.index] = queue.SimpleQueue()
-            work = CardProver(card, self._answer)
-            name = f"card {card.index}"
-            threading.Thread(
-                target=_serve, args=(work, commands), name=name, daemon=True
-            ).start()
-
-    def serve(self, command: Mapping[str, Any], arrived: float) -> None:
-        """Carry out what concerns all cards; give any other command to its card."""
-        try:
-            match command["do"]:
-                case "load":
-                    self._ready(None)
-                case "warm":
-                    self._ready(command["phase_ms"] / 1000)
-                case _:
-                    self._queues[command["card"]].put((command, arrived))
-        except EdgeproofError as error:
-            why = f"{error} ({error.hint})" if error.hint else f"{error}"
-            self._answer(failure(command, why))
-        except FAILURES as error:
-            self._answer(failure(command, f"{type(error).__name__}: {error}"))
-
-    def _answer(self, answer: Answer) -> None:
-        with self._lock:
-            self._unlocked(answer)
-
-    def _ready(self, phase_seconds: float | None) -> None:
-        machine.warm(self._own)
-        cards = [
-            {
-                "card": card.index,
-                "name": card.name,
-                "kind": card.kind,
-                "size": card.preferred_size(phase_seconds) if phase_seconds else 0,
-            }
-            for card in self._own.cards
-        ]
-        notices = [notice[:500] for notice in self._own.notices]
-        self._own.notices.clear()  # said once
-        self._answer({"is": "ready", "cards": cards, "notices": notices})
-
-
-def _serve(card: CardProver, commands: queue.SimpleQueue[Command]) -> None:
-    while True:
-        card.serve(*commands.get())
-
-
-def run(instead: Callable[[Card], Card] = lambda card: card) -> None:
+def run(instead: "Callable[[Card], Card]" = lambda card: card) -> None:
     """Serve standard input until it ends; never returns to a dead parent.
 
     ``instead`` is given each card, and returns the one to work with.
@@ -128,32 +70,57 @@ def run(instead: Callable[[Card], Card] = lambda card: card) -> None:
     os.nice(int(os.environ.get(NICENESS_VARIABLE, "0")))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is for the parent to handle
     threading.excepthook = _end
+    try:
+        preflight.check()
+    except EdgeproofError as error:  # not even one to read with
+        for command in _commands(sys.stdin.buffer):
+            _write(_refusal(command, error))
+        return
     commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
     threading.Thread(
         target=_read, args=(sys.stdin.buffer, commands), daemon=True
     ).start()
     try:
-        own = machine.look()
+        serve = _provers(instead)
     except EdgeproofError as error:
         while True:
-            _write(failure(commands.get()[0], f"{error} ({error.hint})"))
-    prover = Prover(Machine([instead(card) for card in own.cards], own.notices), _write)
+            _write(_refusal(commands.get()[0], error))
     while True:
-        command, arrived = commands.get()
-        prover.serve(command, arrived)
+        serve(*commands.get())
 
 
-def _read(stream: IO[bytes], commands: queue.SimpleQueue[Command]) -> None:
-    """Queue what comes; end the process with the stream, even amid a product."""
+def _provers(instead: "Callable[[Card], Card]") -> Callable[..., None]:
+    # Only now: NumPy and Numba come with it.
+    from edgeproof.agent.prover_cards import Prover  # noqa: PLC0415 - see above
+    from edgeproof.kernels import machine  # noqa: PLC0415 - see above
+
+    own = machine.look()
+    own.cards = [instead(card) for card in own.cards]
+    return Prover(own, _write).serve
+
+
+def _commands(stream: IO[bytes]) -> Iterator[Mapping[str, Any]]:
+    """Yield commands until the stream ends, or says what is none."""
     while line := stream.readline(LONGEST_LINE):
         try:
             command = json.loads(line)
         except ValueError:
-            break
+            return
         if not isinstance(command, dict):
-            break
+            return
+        yield command
+
+
+def _read(stream: IO[bytes], commands: queue.SimpleQueue[Command]) -> None:
+    """Queue what comes; end the process with the stream, even amid a product."""
+    for command in _commands(stream):
         commands.put((command, time.monotonic()))
     os._exit(0)
+
+
+def _refusal(command: Mapping[str, Any], error: EdgeproofError) -> Answer:
+    why = f"{error} ({error.hint})"
+    return {"is": "failed", "job": command.get("job"), "why": why[:500]}
 
 
 def _write(answer: Answer) -> None:

@@ -45,6 +45,9 @@ def audit_command(
     if (rpc is None) != (distributor is None):
         msg = "--rpc and --distributor go together"
         raise typer.BadParameter(msg)
+    from edgeproof.kernels import preflight
+
+    preflight.check()
     # Here and not above: this brings pyarrow and numba, which take a second.
     from edgeproof.audit.compare import audit
 

@@ -90,6 +90,9 @@ def run(data: Data = DEFAULT_DATA) -> None:
     import signal
 
     from edgeproof import logs
+    from edgeproof.kernels import preflight
+
+    preflight.check()
     from edgeproof.coordinator.service import serve
     from edgeproof.coordinator.settings import Settings
 

@@ -36,6 +36,9 @@ def list_cards(*, as_json: AsJson = False) -> None:
     NVIDIA's cards if there are any and edgeproof[cuda] is installed, else the CPU.
     EDGEPROOF_CARDS chooses others: `cpu`, or numbers such as `0,2`.
     """
+    from edgeproof.kernels import preflight
+
+    preflight.check()
     from edgeproof.kernels import machine, nvml
 
     found = machine.look()
@@ -72,6 +75,9 @@ def check(
     run, on NVIDIA's cards by their clocks.  Exit status 1 if any kernel is wrong.
     """
     from edgeproof.errors import EdgeproofError
+    from edgeproof.kernels import preflight
+
+    preflight.check()
     from edgeproof.kernels import machine, nvml
 
     with _progress() as step:

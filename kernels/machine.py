@@ -45,7 +45,7 @@ def look() -> Machine:
     if numbers is not None:
         missing = [number for number in numbers if number >= len(found)]
         if missing:
-            msg = f"{VARIABLE} names card {missing[0]}, of {len(found)} that are here"
+            msg = f"{VARIABLE} names card {missing[0]}; NVIDIA cards here: {len(found)}"
             raise EdgeproofError(msg, hint="edgeproof kernels list shows them")
         return Machine([found[number] for number in sorted(numbers)])
     return Machine(found or [CpuCard()])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgeproof.agent.card_prover import FIRST_ITEMS, CardProver
-from edgeproof.agent.prover import Prover
+from edgeproof.agent.prover_cards import Prover
 from edgeproof.kernels.card import Card, Product, Walk
 from edgeproof.kernels.machine import Machine
 from edgeproof.kernels.scalar import Words
