@@ -24,6 +24,13 @@ OTHER_PYTHONS = ("3.12", "3.13")
 """Minor versions, beside the one that runs this, whose unit tests `pythons` runs."""
 
 
+PTX = "tests/ptx"
+"""What the stage `ptx` runs, and no other."""
+
+UNIT = ("-n", "2", "-m", "not integration", f"--ignore={PTX}")
+"""Options for the tests that start nothing."""
+
+
 class SkippedError(Exception):
     """A stage cannot run here, and may be left out; the message says why."""
 
@@ -118,9 +125,15 @@ def contracts() -> bool:
     return run_quietly("sh", "contracts/check.sh")
 
 
+def ptx() -> bool:
+    """CUDA kernels without a card: assembled, and their PTX run on the CPU."""
+    # A kernel's tests go together: they compile it once.
+    return run_pytest("-n", "2", "--dist", "loadgroup", PTX)
+
+
 def unit() -> bool:
     """Tests that start nothing, one worker a core."""
-    return run_pytest("-n", "2", "-m", "not integration")
+    return run_pytest(*UNIT)
 
 
 def integration() -> bool:
@@ -129,7 +142,7 @@ def integration() -> bool:
     One at a time: each starts several processes with deadlines in seconds, which two
     tests at once would miss on two cores.
     """
-    return run_pytest("-m", "integration")
+    return run_pytest("-m", "integration", f"--ignore={PTX}")
 
 
 def pythons() -> bool:
@@ -145,7 +158,7 @@ def pythons() -> bool:
         passed &= (
             (inner.exists() or run_quietly(python, "-m", "venv", folder))
             and run_quietly(inner, "-m", "pip", "install", "--quiet", "-e", ".[dev]")
-            and run_pytest("-n", "2", "-m", "not integration", python=inner)
+            and run_pytest(*UNIT, python=inner)
         )
     return passed
 
@@ -178,6 +191,7 @@ STAGES: dict[str, Callable[[], bool]] = {
     "types": types,
     "layers": layers,
     "contracts": contracts,
+    "ptx": ptx,
     "unit": unit,
     "integration": integration,
 }

@@ -21,6 +21,7 @@ from edgeproof.kernels.cpu import (
     spread,
     trees,
 )
+from edgeproof.kernels.cpu.matrices import Floats
 from edgeproof.kernels.cpu.products import Workspace, product, tile_digest
 from edgeproof.kernels.cpu.trees import Tree
 from edgeproof.proofs import merkle
@@ -228,4 +229,42 @@ def test_wrong_bits_are_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(products, "tile_digest", wrong)
     with pytest.raises(EdgeproofError, match="opened tile does not match") as refused:
         selfcheck.warm.__wrapped__()
-    assert "BLAS" in refused.value.hint
+    assert "reinstall" in refused.value.hint
+
+
+def test_a_blas_that_is_not_exact_is_replaced_and_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def in_half_precision(a: Floats, b: Floats, c: Floats) -> None:
+        with np.errstate(over="ignore"):
+            c[:] = a.astype(np.float16) @ b.T.astype(np.float16)
+
+    used = products.used()
+    multipliers = {**products.MULTIPLIERS, "blas": in_half_precision}
+    monkeypatch.setattr(products, "MULTIPLIERS", multipliers)
+    try:
+        found = selfcheck.warm.__wrapped__()
+        assert products.used() == "integers"
+        want = reference.digests(SEED, 192)
+        assert product(SEED, Workspace(192)).digests.tolist() == want.tolist()
+        assert tile_digest(SEED, 192, 5) == tuple(want[5].tolist())
+    finally:
+        products.use(used)
+    assert "product (blas)" not in found.checked
+    assert "product (integers)" in found.checked
+    assert "OPENBLAS_CORETYPE" in found.notices[0]
+
+
+def test_where_no_multiplier_is_exact_none_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def nothing(_a: Floats, _b: Floats, c: Floats) -> None:
+        c[:] = 0
+
+    used = products.used()
+    monkeypatch.setattr(products, "MULTIPLIERS", {"blas": nothing})
+    try:
+        with pytest.raises(EdgeproofError, match="matrix product does not match"):
+            selfcheck.warm.__wrapped__()
+    finally:
+        products.use(used)

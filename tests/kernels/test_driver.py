@@ -1,0 +1,99 @@
+"""The driver's errors in words, and one prover to a card."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from numba.cuda.cudadrv import driver as cuda_driver
+from numba.cuda.cudadrv.error import CudaSupportError, NvvmSupportError
+
+from edgeproof.errors import EdgeproofError
+from edgeproof.kernels.cuda import driver
+from edgeproof.kernels.cuda.driver import Device
+
+api_error: Callable[[int, str], Exception] = cuda_driver.CudaAPIError
+
+DEVICE = Device(1, "NVIDIA X", "GPU-5a", (9, 0), 1 << 34)
+
+
+@pytest.fixture(autouse=True)
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (lambda: api_error(2, "CUDA_ERROR_OUT_OF_MEMORY"), "smaller size"),
+        (MemoryError, "smaller size"),
+        (lambda: api_error(222, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION"), "driver"),
+        (lambda: api_error(209, "CUDA_ERROR_NO_BINARY_FOR_GPU"), "driver"),
+        (lambda: api_error(46, "CUDA_ERROR_DEVICE_UNAVAILABLE"), "exclusive"),
+        (lambda: api_error(101, "CUDA_ERROR_INVALID_DEVICE"), "vanished"),
+        (lambda: api_error(214, "CUDA_ERROR_ECC_UNCORRECTABLE"), "faulty"),
+        (lambda: api_error(719, "CUDA_ERROR_LAUNCH_FAILED"), "new process"),
+        (lambda: api_error(999, "CUDA_ERROR_UNKNOWN"), "dmesg"),
+        (lambda: CudaSupportError("no driver\n  here"), "new process"),
+        (lambda: NvvmSupportError("no NVVM"), "new process"),
+    ],
+)
+def test_every_error_of_the_driver_says_what_to_do(
+    error: Callable[[], Exception], hint: str
+) -> None:
+    with (
+        pytest.raises(EdgeproofError, match="card 1") as refused,
+        driver.translated("card 1"),
+    ):
+        raise error()
+    assert hint in refused.value.hint
+    assert "\n" not in str(refused.value)
+
+
+def test_an_error_of_our_own_stays_a_bug() -> None:
+    with pytest.raises(KeyError), driver.translated("card 1"):
+        raise KeyError
+
+
+def test_where_there_is_no_driver_that_is_said() -> None:
+    if Path("/dev/nvidia0").exists():
+        pytest.skip("this machine has an NVIDIA card")
+    with pytest.raises(EdgeproofError, match="the NVIDIA driver says"):
+        driver.devices()
+
+
+def test_a_card_has_one_prover_at_a_time(runtime: Path) -> None:
+    with driver.reserve(DEVICE):
+        with pytest.raises(EdgeproofError, match=f"process {os.getpid()}") as refused:
+            driver.reserve(DEVICE)
+        assert "card 1 (NVIDIA X)" in str(refused.value)
+        assert "EDGEPROOF_CARDS" in refused.value.hint
+    with driver.reserve(DEVICE):  # free again
+        pass
+    (folder,) = runtime.iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_reservation_ends_with_its_process() -> None:
+    program = (
+        "import os\n"
+        "from edgeproof.kernels.cuda import driver\n"
+        "held = driver.reserve(driver.Device(1, 'X', 'GPU-5a', (9, 0), 1))\n"
+        "os._exit(3)  # as if it were killed\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=False)
+    assert done.returncode == 3
+    driver.reserve(DEVICE).close()
+
+
+def test_a_folder_that_others_could_write_to_holds_no_reservation(
+    runtime: Path,
+) -> None:
+    folder = runtime / f"edgeproof-cards-{os.getuid()}"
+    folder.mkdir()
+    folder.chmod(0o777)
+    with pytest.raises(EdgeproofError, match="not a private folder"):
+        driver.reserve(DEVICE)
