@@ -5,8 +5,8 @@ The commands are those of ``agent.prover``; one thread serves them in their orde
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edgeproof.errors import EdgeproofError
@@ -33,6 +33,9 @@ What a walk's phase can cover bounds the fill, and what is left of it the walk.
 KEPT_JOBS = 6
 """Jobs that can be opened: two rounds of two walks and a chain of products."""
 
+KEPT_BYTES = 64 << 20
+"""Digests of one job that are kept for its opening."""
+
 Answer = Mapping[str, object]
 
 FAILURES = (KeyError, TypeError, ValueError, IndexError, MemoryError)
@@ -40,15 +43,36 @@ FAILURES = (KeyError, TypeError, ValueError, IndexError, MemoryError)
 
 
 @dataclass(frozen=True)
-class _Products:
+class _Products(Sequence[Words]):
+    """The digests of a chain of products; the last ones are made again when asked for.
+
+    A fast card makes gigabytes of them in a phase, of which 64 tiles are opened.
+    """
+
+    card: Card
     size: int
-    digests: list[Words]
+    seeds: list[bytes] = field(default_factory=list)
+    kept: list[Words] = field(default_factory=list)
+
+    def add(self, seed: bytes, digests: Words) -> None:
+        self.seeds.append(seed)
+        if digests.nbytes * len(self.seeds) <= KEPT_BYTES:
+            self.kept.append(digests)
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def __getitem__(self, index: Any) -> Any:  # noqa: ANN401 - slices, which nobody asks for, would need overloads
+        if index < len(self.kept):
+            return self.kept[index]
+        return self.card.product(self.seeds[index], self.size).digests
 
     def open(self, draw: bytes, items: int, count: int) -> bytes:
-        if not 0 < items <= len(self.digests):
-            msg = f"{items} products to open, {len(self.digests)} made"
+        if not 0 < items <= len(self):
+            msg = f"{items} products to open, {len(self)} made"
             raise ValueError(msg)
-        return matmul.open_products(draw, self.digests[:items], self.size, count)
+        committed = replace(self, seeds=self.seeds[:items])
+        return matmul.open_products(draw, committed, self.size, count)
 
 
 @dataclass(frozen=True)
@@ -149,20 +173,20 @@ class CardProver:
         seed = bytes.fromhex(command["seed"])
         until = arrived + command["milliseconds"] / 1000
         report = Report(command["job"], size, self._answer)
-        digests: list[Words] = []
+        products = _Products(self._card, size)
         fastest = 0.0
         # The last product is not begun where it can't be finished.
-        while len(digests) < MAX_PRODUCTS and time.monotonic() + 0.8 * fastest < until:
+        while len(products) < MAX_PRODUCTS and time.monotonic() + 0.8 * fastest < until:
             started = time.monotonic()
             made = self._card.product(seed, size)
             ended = time.monotonic()
             if ended > until:
                 break
-            seed = matmul.next_seed(seed, made.root, len(digests))
-            digests.append(made.digests)
+            products.add(seed, made.digests)
+            seed = matmul.next_seed(seed, made.root, len(products) - 1)
             fastest = min(fastest or ended - started, ended - started)
             report.add([made.root], soon=ended + fastest)
-        self._keep(command["job"], _Products(size, digests))
+        self._keep(command["job"], products)
         report.end()
 
     def _keep(self, job: int, made: _Products | _Walk) -> None:

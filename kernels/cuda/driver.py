@@ -60,17 +60,17 @@ def devices() -> list[Device]:
         return [Device(0, "Numba's simulator", "simulated", (5, 2), 1 << 20)]
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     with translated(DRIVER):
-        if error := cuda.cuda_error():
-            raise _refusal(DRIVER, str(error))
-        return [_device(card.id) for card in cuda.gpus]
+        if not cuda.is_available():
+            raise _refusal(DRIVER, str(cuda.cuda_error() or "NVVM is missing"))
+        return [_device(card) for card in cuda.gpus]
 
 
-def _device(ordinal: int) -> Device:
-    with cuda.gpus[ordinal] as context:
-        card = context.device
-        name = card.name.decode() if isinstance(card.name, bytes) else str(card.name)
-        total = int(context.get_memory_info().total)
-        return Device(ordinal, name, card.uuid, card.compute_capability, total)
+def _device(card: Any) -> Device:
+    with card:
+        total = int(cuda.current_context().get_memory_info().total)
+    name = card.name.decode() if isinstance(card.name, bytes) else str(card.name)
+    major, minor = card.compute_capability
+    return Device(int(card.id), name, str(card.uuid), (major, minor), total)
 
 
 @contextlib.contextmanager

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgeproof.agent import card_prover
 from edgeproof.agent.card_prover import FIRST_ITEMS, CardProver
 from edgeproof.agent.prover_cards import Prover
 from edgeproof.kernels.card import Card, Product, Walk
+from edgeproof.kernels.cpu.card import CpuCard
 from edgeproof.kernels.machine import Machine
 from edgeproof.kernels.scalar import Words
 from edgeproof.kernels.shapes import lanes
@@ -220,3 +222,25 @@ def test_a_command_for_no_card_fails_alone() -> None:
     prover.serve({"do": "open"}, 0.0)
     assert [answer["is"] for answer in answers] == ["failed", "failed"]
     assert [answer["job"] for answer in answers] == [7, None]
+
+
+def test_what_is_too_large_to_keep_is_made_again_for_its_opening(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    card = CpuCard()
+    card.warm()
+    one = card.product(bytes(32), 512).digests.nbytes
+    draw, command = b"\x05" * 32, {"job": 3, "card": 0, "seed": SEED, "size": 512}
+    multiply = {"do": "multiply", **command, "milliseconds": 300}
+    payloads = []
+    for kept in (0, 2 * one, 1 << 40):
+        monkeypatch.setattr(card_prover, "KEPT_BYTES", kept)
+        answers: list[Any] = []
+        prover = CardProver(card, answers.append)
+        prover.serve(multiply, time.monotonic())
+        made = sum(len(answer.get("items", ())) for answer in answers)
+        assert made >= 4
+        opening = {"do": "open", "job": 3, "draw": draw.hex(), "items": 4, "count": 9}
+        prover.serve(opening, time.monotonic())
+        payloads.append(answers[-1]["payload"])
+    assert payloads[0] == payloads[1] == payloads[2]

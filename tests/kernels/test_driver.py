@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from numba.cuda.cudadrv import driver as cuda_driver
@@ -63,6 +65,49 @@ def test_where_there_is_no_driver_that_is_said() -> None:
         pytest.skip("this machine has an NVIDIA card")
     with pytest.raises(EdgeproofError, match="the NVIDIA driver says"):
         driver.devices()
+
+
+@dataclass
+class FakeDevice:
+    """A card as Numba presents it: a context to enter, and what the driver told."""
+
+    id: int
+    name: str | bytes
+    compute_capability: tuple[int, int]
+    entered: int = 0
+
+    @property
+    def uuid(self) -> str:
+        return f"GPU-{self.id}"
+
+    def __enter__(self) -> None:  # as Numba's: nothing is returned
+        self.entered += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.entered -= 1
+
+
+def test_the_drivers_cards_are_listed_with_their_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cards = [FakeDevice(0, "NVIDIA A", (9, 0)), FakeDevice(1, b"NVIDIA B", (7, 5))]
+
+    def context() -> SimpleNamespace:
+        (current,) = (card for card in cards if card.entered)
+        info = SimpleNamespace(free=1, total=(current.id + 1) << 30)
+        return SimpleNamespace(get_memory_info=lambda: info)
+
+    fake = SimpleNamespace(
+        is_available=lambda: True, gpus=cards, current_context=context
+    )
+    monkeypatch.setattr(driver, "cuda", fake)
+    assert driver.devices() == [
+        Device(0, "NVIDIA A", "GPU-0", (9, 0), 1 << 30),
+        Device(1, "NVIDIA B", "GPU-1", (7, 5), 2 << 30),
+    ]
+    assert os.environ["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+    with driver.on(driver.devices()[1]) as found:
+        assert found.get_memory_info().total == 2 << 30
 
 
 def test_a_card_has_one_prover_at_a_time(runtime: Path) -> None:
