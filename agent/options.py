@@ -25,6 +25,8 @@ class Options:
     prover_threads: int = 0
     """0: one for each core."""
     prover_niceness: int = 10
+    prover_memory_share: float = 0.5
+    """Of the memory that is available when a round begins, on each card."""
     outbox_bytes: int = 64 * MEBIBYTE
     resend_s: float = 10.0
     commit_margin_ms: int = 150

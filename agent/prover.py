@@ -10,12 +10,24 @@ output; bytes are hexadecimal.  ``do`` names a command, ``is`` an answer:
   ``{"do": "search", "job", "card", "seed", "difficulty" or null, "hashes",
   "milliseconds"}``: any number of ``{"is": "found", "job", "size", "items"}`` in the
   order of the work, then ``{"is": "done", "job"}``.
-- ``{"do": "open", "job", "draw", "products", "count"}``:
+- ``{"do": "fill", "job", "card", "seed", "permutations", "walk_ms", "share",
+  "milliseconds"}``: ``{"is": "done", "job"}`` when the time is over, or memory is
+  filled up to that share of what is available, or to what a walk of ``walk_ms`` covers.
+  The card holds it until ``release``, or the next fill.
+- ``{"do": "walk", "job", "card", "fill", "seed", "milliseconds"}``: as ``multiply``,
+  where ``fill`` is the job that filled, ``size`` the number of items walked over (fewer
+  than were filled where time is short), and the one item the walk's root; none, if it
+  did not end in time.
+- ``{"do": "release", "card", "fill"}``: no answer.
+- ``{"do": "open", "job", "card", "draw", "items", "count"}``, where ``items`` is how
+  many of the job's items were committed in time:
   ``{"is": "opening", "job", "payload"}``.
 - What fails: ``{"is": "failed", "job", "why"}``; the next command is served all the
   same.
 
-Time runs from the moment that a command arrives.  The process ends with its input.
+Each card has a thread that serves its commands one after another, so all of them work
+in one window.  Time runs from the moment that a command arrives.  The process ends with
+its input.
 """
 
 import ctypes
@@ -26,67 +38,63 @@ import signal
 import sys
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any
 
+from edgeproof.agent.card_prover import FAILURES, Answer, CardProver, failure
 from edgeproof.agent.prover_process import NICENESS_VARIABLE
 from edgeproof.errors import EdgeproofError
 from edgeproof.kernels.card import Card
 from edgeproof.kernels.machine import cards
-from edgeproof.kernels.scalar import Words
-from edgeproof.kernels.shapes import MAX_PRODUCTS, MAX_SOLUTIONS
-from edgeproof.proofs import matmul, proof_of_work
 
 LONGEST_LINE = 64 * 1024
 """Bytes of a command; none comes near."""
 
-CHUNK_S = 0.05
-"""Seconds of work that may wait to be reported."""
-
-FIRST_HASHES = 1 << 14
-"""Hashes of the first chunk of a search; later ones follow the measured speed."""
-
-KEPT_JOBS = 4
-"""Jobs whose digests are kept for their opening: two rounds of two cards."""
-
 PR_SET_PDEATHSIG = 1
 """prctl(2): the signal that this process gets when its parent dies."""
 
-Answer = Mapping[str, object]
+Command = tuple[Mapping[str, Any], float]
+"""A command, and the ``time.monotonic`` at which it arrived."""
 
 
 class Prover:
-    """Serve commands with the given cards, and give each answer to ``answer``."""
+    """Serve commands with the given cards, and give each answer to ``answer``.
+
+    It is called from the thread of each card, but never from two at a time.
+    """
 
     def __init__(self, own: Sequence[Card], answer: Callable[[Answer], None]) -> None:
         self._cards = {card.index: card for card in own}
-        self._answer = answer
-        self._digests: OrderedDict[int, tuple[int, list[Words]]] = OrderedDict()
+        self._unlocked = answer
+        self._lock = threading.Lock()
+        self._queues: dict[int, queue.SimpleQueue[Command]] = {}
+        for card in own:
+            commands = self._queues[card.index] = queue.SimpleQueue()
+            work = CardProver(card, self._answer)
+            name = f"card {card.index}"
+            threading.Thread(
+                target=_serve, args=(work, commands), name=name, daemon=True
+            ).start()
 
     def serve(self, command: Mapping[str, Any], arrived: float) -> None:
-        """Carry out one command that ``arrived`` at that ``time.monotonic``."""
+        """Carry out what concerns all cards; give any other command to its card."""
         try:
             match command["do"]:
                 case "load":
                     self._ready({})
                 case "warm":
                     self._warm(command["phase_ms"] / 1000)
-                case "multiply":
-                    self._multiply(command, arrived)
-                case "search":
-                    self._search(command, arrived)
-                case "open":
-                    self._open(command)
-                case unknown:
-                    self._fail(command, f"unknown command {unknown!r}")
+                case _:
+                    self._queues[command["card"]].put((command, arrived))
         except EdgeproofError as error:
-            self._fail(command, f"{error} ({error.hint})" if error.hint else f"{error}")
-        except (KeyError, TypeError, ValueError, IndexError, MemoryError) as error:
-            self._fail(command, f"{type(error).__name__}: {error}")
+            why = f"{error} ({error.hint})" if error.hint else f"{error}"
+            self._answer(failure(command, why))
+        except FAILURES as error:
+            self._answer(failure(command, f"{type(error).__name__}: {error}"))
 
-    def _fail(self, command: Mapping[str, Any], why: str) -> None:
-        self._answer({"is": "failed", "job": command.get("job"), "why": why[:500]})
+    def _answer(self, answer: Answer) -> None:
+        with self._lock:
+            self._unlocked(answer)
 
     def _warm(self, phase_seconds: float) -> None:
         for card in self._cards.values():
@@ -116,92 +124,10 @@ class Prover:
             }
         )
 
-    def _multiply(self, command: Mapping[str, Any], arrived: float) -> None:
-        card, size = self._cards[command["card"]], int(command["size"])
-        seed = bytes.fromhex(command["seed"])
-        until = arrived + command["milliseconds"] / 1000
-        report = _Report(command["job"], size, self._answer)
-        digests: list[Words] = []
-        fastest = 0.0
-        # The last product is not begun where it can't be finished.
-        while len(digests) < MAX_PRODUCTS and time.monotonic() + 0.8 * fastest < until:
-            started = time.monotonic()
-            made = card.product(seed, size)
-            ended = time.monotonic()
-            if ended > until:
-                break
-            seed = matmul.next_seed(seed, made.root, len(digests))
-            digests.append(made.digests)
-            fastest = min(fastest or ended - started, ended - started)
-            report.add([made.root], soon=ended + fastest)
-        self._keep(command["job"], size, digests)
-        report.end()
 
-    def _keep(self, job: int, size: int, digests: list[Words]) -> None:
-        self._digests[job] = (size, digests)
-        while len(self._digests) > KEPT_JOBS:
-            self._digests.popitem(last=False)
-
-    def _search(self, command: Mapping[str, Any], arrived: float) -> None:
-        card, seed = self._cards[command["card"]], bytes.fromhex(command["seed"])
-        until = arrived + command["milliseconds"] / 1000
-        difficulty = command["difficulty"]
-        if difficulty is None:
-            difficulty = proof_of_work.next_difficulty(command["hashes"])
-        report = _Report(command["job"], difficulty, self._answer)
-        start, count, found = 0, FIRST_HASHES, 0
-        while found < MAX_SOLUTIONS and (began := time.monotonic()) < until:
-            encoded = proof_of_work.encode(card.search(seed, difficulty, start, count))
-            ended = time.monotonic()
-            if ended > until:
-                break
-            nonces = [encoded[at : at + 8] for at in range(0, len(encoded), 8)]
-            found += len(nonces)
-            report.add(nonces, soon=ended + CHUNK_S)
-            start += count
-            chunk = min(CHUNK_S, max(until - ended, 0.001))
-            count = max(4, int(count * chunk / max(ended - began, 1e-6)))
-        report.end()
-
-    def _open(self, command: Mapping[str, Any]) -> None:
-        size, digests = self._digests[command["job"]]
-        products = command["products"]
-        if not 0 < products <= len(digests):
-            msg = f"{products} products to open, {len(digests)} made"
-            raise ValueError(msg)
-        payload = matmul.open_products(
-            bytes.fromhex(command["draw"]), digests[:products], size, command["count"]
-        )
-        self._answer({"is": "opening", "job": command["job"], "payload": payload.hex()})
-
-
-class _Report:
-    """Say what was found in a few lines a second, whatever the speed."""
-
-    def __init__(self, job: int, size: int, answer: Callable[[Answer], None]) -> None:
-        self._job = job
-        self._size = size
-        self._answer = answer
-        self._items: list[str] = []
-        self._since = time.monotonic()
-
-    def add(self, items: list[bytes], *, soon: float) -> None:
-        """Add items; ``soon`` is when the next ones can be expected."""
-        self._items += [item.hex() for item in items]
-        if soon - self._since >= CHUNK_S:
-            self._flush()
-
-    def end(self) -> None:
-        """Report the rest, and that there is no more."""
-        self._flush()
-        self._answer({"is": "done", "job": self._job})
-
-    def _flush(self) -> None:
-        self._since = time.monotonic()
-        if self._items:
-            items, self._items = self._items, []
-            found = {"is": "found", "job": self._job, "size": self._size}
-            self._answer({**found, "items": items})
+def _serve(card: CardProver, commands: queue.SimpleQueue[Command]) -> None:
+    while True:
+        card.serve(*commands.get())
 
 
 def run(make: Callable[..., Prover] = Prover) -> None:
@@ -209,7 +135,8 @@ def run(make: Callable[..., Prover] = Prover) -> None:
     _die_with_parent()
     os.nice(int(os.environ.get(NICENESS_VARIABLE, "0")))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is for the parent to handle
-    commands: queue.SimpleQueue[tuple[Any, float]] = queue.SimpleQueue()
+    threading.excepthook = _end
+    commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
     threading.Thread(
         target=_read, args=(sys.stdin.buffer, commands), daemon=True
     ).start()
@@ -219,7 +146,7 @@ def run(make: Callable[..., Prover] = Prover) -> None:
         prover.serve(command, arrived)
 
 
-def _read(stream: IO[bytes], commands: queue.SimpleQueue[tuple[Any, float]]) -> None:
+def _read(stream: IO[bytes], commands: queue.SimpleQueue[Command]) -> None:
     """Queue what comes; end the process with the stream, even amid a product."""
     while line := stream.readline(LONGEST_LINE):
         try:
@@ -238,6 +165,12 @@ def _write(answer: Answer) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         os._exit(0)
+
+
+def _end(bug: threading.ExceptHookArgs) -> None:
+    """End the process with a thread that failed; without it, a card would be deaf."""
+    threading.__excepthook__(bug)
+    os._exit(1)
 
 
 def _die_with_parent() -> None:

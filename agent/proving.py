@@ -1,7 +1,7 @@
 """Carry out what ``rounds`` orders, with a prover that lives as long as it is needed.
 
-A prover that crashes, hangs or is killed costs the phase it worked in, never more:
-the next order starts a fresh one.
+A prover that crashes, hangs or is killed costs the phase that it worked in and what it
+held, never more: the next order starts a fresh one.
 """
 
 import asyncio
@@ -20,12 +20,15 @@ from edgeproof.agent.prover_process import (
 )
 from edgeproof.agent.rounds import (
     Abandon,
+    Fill,
     Multiply,
     Open,
     Order,
+    Release,
     Rounds,
     Search,
     Send,
+    Walk,
 )
 from edgeproof.agent.work import Job
 from edgeproof.logs import logger
@@ -52,7 +55,10 @@ def clock_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
-Task = Multiply | Search | Open | Abandon
+Work = Fill | Walk | Multiply | Search
+"""The orders that a phase begins with."""
+
+Task = Work | Open | Abandon | Release
 """The orders that concern the prover."""
 
 
@@ -171,7 +177,8 @@ class Proving:
             try:
                 await self._serve(order)
             except ProverFailed as error:
-                self._failed(order.job if order else None, str(error))
+                job = None if order is None or isinstance(order, Release) else order.job
+                self._failed(job, str(error))
 
     async def _serve(self, order: Task | None) -> None:
         if isinstance(order, Abandon):
@@ -179,38 +186,52 @@ class Proving:
                 await self._prover.stop()
                 self._fell("the phase was over before the work was")
             return
-        if isinstance(order, Multiply | Search) and not self._rounds.wants(order.job):
+        if isinstance(order, Release):
+            if self._prover.running:
+                fill = {"fill": _number(order.fill), "card": order.fill.card}
+                self._prover.send({"do": "release", **fill})
+            return
+        if isinstance(order, Work) and not self._rounds.wants(order.job):
             return
         if not self._prover.running:
-            if isinstance(order, Open):
-                msg = "the prover that made the products is gone"
+            if isinstance(order, Open | Walk):
+                msg = "the prover that held what this needs is gone"
                 raise ProverFailed(msg)
             await self._prover.load()
         self._used = time.monotonic()
         if order is not None:
             self._hand_over(order)
 
-    def _hand_over(self, order: Multiply | Search | Open) -> None:
+    def _hand_over(self, order: Work | Open) -> None:
         number = _number(order.job)
         self._numbers[number] = order.job
-        common = {"job": number, "card": order.job.card}
-        patience = HANGING_S
+        command = {"job": number, "card": order.job.card} | self._command(order)
+        left = 0
+        if not isinstance(order, Open):
+            left = max(1, order.until - clock_ms())
+            command |= {"seed": order.seed.hex(), "milliseconds": left}
+        self._prover.send(command)
+        self._due[number] = time.monotonic() + HANGING_S + left / 1000
+
+    def _command(self, order: Work | Open) -> dict[str, object]:
         match order:
-            case Multiply(_, seed, size, until):
-                left = max(1, until - clock_ms())
-                work = {"do": "multiply", "seed": seed.hex(), "size": size}
-                self._prover.send(common | work | {"milliseconds": left})
-                patience += left / 1000
-            case Search(_, seed, difficulty, hashes, until):
-                left = max(1, until - clock_ms())
-                work = {"do": "search", "seed": seed.hex(), "milliseconds": left}
-                aim = {"difficulty": difficulty, "hashes": hashes}
-                self._prover.send(common | work | aim)
-                patience += left / 1000
-            case Open(_, draw, products, count):
-                work = {"do": "open", "draw": draw.hex(), "products": products}
-                self._prover.send(common | work | {"count": count})
-        self._due[number] = time.monotonic() + patience
+            case Fill():
+                return {
+                    "do": "fill",
+                    "permutations": order.permutations,
+                    "walk_ms": order.walk_ms,
+                    "share": self._options.prover_memory_share,
+                }
+            case Walk():
+                return {"do": "walk", "fill": _number(order.fill)}
+            case Multiply():
+                return {"do": "multiply", "size": order.size}
+            case Search():
+                aim = {"difficulty": order.difficulty, "hashes": order.hashes}
+                return {"do": "search", **aim}
+            case Open():
+                what = {"draw": order.draw.hex(), "items": order.items}
+                return {"do": "open", **what, "count": order.count}
 
     def _answered(self, answer: Answer) -> None:
         number = answer["job"]
@@ -224,7 +245,7 @@ class Proving:
                 self._rounds.found(job, int(answer["size"]), items)
             case "done":
                 self._due.pop(number, None)
-                self._rounds.finished(job, clock_ms())
+                self._carry_out(self._rounds.finished(job, clock_ms()))
             case "opening":
                 self._due.pop(number, None)
                 payload = bytes.fromhex(answer["payload"])
@@ -239,14 +260,15 @@ class Proving:
         self._log.warning("prover ended", why=why)
         for number in list(self._due):
             del self._due[number]
-            self._rounds.finished(self._numbers[number], clock_ms())
+            job = self._numbers[number]
+            self._carry_out(self._rounds.finished(job, clock_ms()))
         self._wake.set()
 
     def _failed(self, job: Job | None, why: str) -> None:
         where = {"round": job.round, "phase": job.phase.name} if job else {}
         self._log.warning("proof failed", why=why, **where)
         if job is not None:
-            self._rounds.finished(job, clock_ms())
+            self._carry_out(self._rounds.finished(job, clock_ms()))
 
     async def _commit(self) -> None:
         """Send commitments, and openings that waited for receipts, once due."""

@@ -2,16 +2,14 @@
 
 Every method that may lead to action returns orders, to be carried out in that order.
 Times are milliseconds of the caller's clock; only differences matter.
-
-The memory phases (fill and walks) come with the memory kernel: until then their
-values are checked and otherwise pass by.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edgeproof.agent.work import CardWork, Job, Prefix, Random
+from edgeproof.kernels.shapes import ITEM_BYTES
 from edgeproof.proofs import challenge, timetable
 from edgeproof.proofs.parameters import DRAW_SLOTS, LATEST_DRAW, Phase
 from edgeproof.telemetry import signing
@@ -26,17 +24,45 @@ from edgeproof.telemetry.messages import (
 from edgeproof.telemetry.messages import Phase as PhaseValue
 from edgeproof.telemetry.signing import Key
 
-WORKED: Mapping[Phase, bytes] = {
-    Phase.MATMUL: challenge.MATMUL,
-    Phase.POW: challenge.POW,
-}
-"""The phases that are worked in, and the domains of their seeds."""
-
-OPENED = frozenset({Phase.MATMUL})
+OPENED = frozenset({Phase.WALK, Phase.MATMUL, Phase.SECOND_WALK})
 """The phases whose work is opened; nonces prove themselves."""
+
+WALKS = frozenset({Phase.WALK, Phase.SECOND_WALK})
+"""The phases that need what was filled."""
 
 RECEIPT_WAIT = 4
 """Missing receipts are waited for this part (a quarter) of a slot after the draw."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """Fill memory from ``seed`` until that time, and hold it until ``Release``.
+
+    With no more than a walk of ``walk_ms`` can cover.
+    """
+
+    job: Job
+    seed: bytes
+    permutations: int
+    walk_ms: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Walk from ``seed`` over what ``fill`` filled, until that time."""
+
+    job: Job
+    fill: Job
+    seed: bytes
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Give the memory back that ``fill`` filled."""
+
+    fill: Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +92,11 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Open the first ``products`` products of ``job`` as ``draw`` says."""
+    """Open ``count`` places of the first ``items`` items of ``job``, as drawn."""
 
     job: Job
     draw: bytes
-    products: int
+    items: int
     count: int
 
 
@@ -88,7 +114,7 @@ class Abandon:
     job: Job
 
 
-Order = Multiply | Search | Open | Send | Abandon
+Order = Fill | Walk | Multiply | Search | Open | Send | Abandon | Release
 
 
 class Rounds:
@@ -112,18 +138,19 @@ class Rounds:
         self._works: dict[Job, CardWork] = {}
         self._draws: dict[int, tuple[bytes, int]] = {}
         self._openings: dict[Job, bytes] = {}
+        self._held: set[Job] = set()
+        """The fills whose memory is held."""
         self._hashes: dict[int, dict[int, tuple[int, int]]] = {}
         self._stated: dict[int, tuple[int, int]] = {}
 
     def phase(self, value: PhaseValue, entropy: bytes, now: int) -> list[Order]:
         """Begin the work of a phase whose value just came, on every card."""
         phase = Phase(value.phase)
-        if phase not in WORKED:
-            return []
         orders: list[Order] = []
         for card in self.sizes:
             job = Job(value.round, phase, card)
-            if job in self._works:
+            unfilled = phase in WALKS and _fill_of(job) not in self._held
+            if job in self._works or unfilled:
                 continue
             length = self._network.phase_ms[phase]
             work = CardWork(
@@ -135,30 +162,57 @@ class Rounds:
                 rng=self._rng,
             )
             self._works[job] = work
-            domain, device = WORKED[phase], self._key.address
+            domain, device = challenge.DOMAINS[phase], self._key.address
             seed = challenge.card_seed(domain, entropy, value.value, device, card)
-            orders.append(self._begin(work, seed))
+            orders += self._begin(work, seed)
         return orders
 
-    def _begin(self, work: CardWork, seed: bytes) -> Order:
+    def _begin(self, work: CardWork, seed: bytes) -> list[Order]:
         job = work.job
-        if job.phase is Phase.MATMUL:
-            return Multiply(job, seed, self.sizes[job.card], work.until)
-        difficulty, hashes = self.difficulty(job.card)
-        return Search(job, seed, difficulty, hashes, work.until)
+        match job.phase:
+            case Phase.FILL:
+                # No card holds two memories: what an earlier round left goes first.
+                earlier = [fill for fill in self._held if fill.card == job.card]
+                released = [self._release(fill) for fill in earlier]
+                self._held.add(job)
+                permutations = self._network.fill_permutations
+                walk_ms = min(self._network.phase_ms[phase] for phase in WALKS)
+                fill = Fill(job, seed, permutations, walk_ms, work.until)
+                return [*released, fill]
+            case Phase.WALK | Phase.SECOND_WALK:
+                return [Walk(job, _fill_of(job), seed, work.until)]
+            case Phase.MATMUL:
+                return [Multiply(job, seed, self.sizes[job.card], work.until)]
+            case Phase.POW:
+                difficulty, hashes = self.difficulty(job.card)
+                return [Search(job, seed, difficulty, hashes, work.until)]
+
+    def _release(self, fill: Job) -> Release:
+        self._held.discard(fill)
+        return Release(fill)
 
     def found(self, job: Job, size: int, items: list[bytes]) -> None:
         """Take what the prover found."""
         if work := self._works.get(job):
             work.found(size, items)
 
-    def finished(self, job: Job, now: int) -> None:
-        """Note that the prover has ended its work on ``job``, whether well or not."""
-        if work := self._works.get(job):
-            work.finished(now)
+    def finished(self, job: Job, now: int) -> list[Order]:
+        """Note that the prover has ended its work on ``job``, whether well or not.
+
+        Memory is released after the second walk, or after a first one without result.
+        """
+        work = self._works.get(job)
+        if work is None:
+            return []
+        work.finished(now)
+        over = job.phase is Phase.SECOND_WALK or (
+            job.phase is Phase.WALK and work.size is None
+        )
+        fill = _fill_of(job)
+        return [self._release(fill)] if over and fill in self._held else []
 
     def due(self, now: int) -> list[Order]:
-        """Return what is due now: commitments to send, products to open."""
+        """Return what is due now: commitments to send, work to open."""
         orders: list[Order] = []
         for work in self._works.values():
             signed = work.commit(now, self._key, self._domain)
@@ -224,6 +278,12 @@ class Rounds:
             if slot > last + DRAW_SLOTS + LATEST_DRAW + self._network.opening_slots:
                 del self._works[job]
                 self._openings.pop(job, None)
+        orders += [
+            self._release(fill)
+            for fill in sorted(self._held)
+            if slot
+            > timetable.commit_slot(self._network, fill.round, Phase.SECOND_WALK)
+        ]
         kept = slot - self._network.decided_after - self._network.round_slots
         self._draws = {s: draw for s, draw in self._draws.items() if s >= kept}
         return orders
@@ -260,14 +320,13 @@ class Rounds:
     def work(self) -> dict[Job, int]:
         """The work of each job that counts as far as receipts tell.
 
-        In the unit of its bucket; of matmul only an opening can prove it.
+        In the unit of its bucket's work; but for pow, only an opening can prove it.
         """
         found = {}
         for job, work in self._works.items():
             prefix = self._prefix(job, trust_acks=False)
             if prefix is not None and work.size is not None:
-                one = work.size**3 if job.phase is Phase.MATMUL else 1 << work.size
-                found[job] = prefix.items * one
+                found[job] = _work(job.phase, prefix.items, work.size)
         return found
 
     @property
@@ -292,8 +351,10 @@ class Rounds:
     @property
     def busy(self) -> bool:
         """Whether the prover will still be needed for what was begun."""
-        return bool(self._undrawn()) or any(
-            not work.closed for work in self._works.values()
+        return (
+            bool(self._held)
+            or bool(self._undrawn())
+            or any(not work.closed for work in self._works.values())
         )
 
     def _prove_hashes(self, work: CardWork) -> None:
@@ -345,6 +406,19 @@ class Rounds:
                 continue
             self._openings[job] = prefix.digest
             draw = challenge.draw(prefix.digest, drawn[0])
-            count = self._network.opened_tiles
+            tiles = job.phase is Phase.MATMUL
+            network = self._network
+            count = network.opened_tiles if tiles else network.opened_lanes
             orders.append(Open(job, draw, prefix.items, count))
         return orders
+
+
+def _fill_of(job: Job) -> Job:
+    """Return the fill of the same card in the same round."""
+    return replace(job, phase=Phase.FILL)
+
+
+def _work(phase: Phase, items: int, size: int) -> int:
+    if phase is Phase.MATMUL:
+        return items * size**3
+    return size * ITEM_BYTES if phase in WALKS else items << size

@@ -26,7 +26,7 @@ from edgeproof.agent.state import State
 from edgeproof.errors import EdgeproofError
 from edgeproof.logs import configure, logger
 from edgeproof.proofs import scores
-from edgeproof.proofs.parameters import PHASE_BUCKET
+from edgeproof.proofs.parameters import PHASE_BUCKET, Bucket
 from edgeproof.telemetry import signing, topics
 from edgeproof.telemetry.broker import BrokerUnavailable, Connection, Envelope, Will
 from edgeproof.telemetry.description import Description
@@ -263,17 +263,19 @@ class AgentService:
 
     def _note_figures(self) -> None:
         """Remember what the latest receipts prove, as shown by ``status``."""
+        least: dict[tuple[int, int, Bucket], int] = {}
+        for job, work in self._proving.work.items():
+            name = (job.round, job.card, PHASE_BUCKET[job.phase])
+            least[name] = min(work, least.get(name, work))  # the lower of both walks
         figures = [
             {
-                "round": job.round,
-                "card": job.card,
-                "bucket": PHASE_BUCKET[job.phase].name.lower(),
-                "unit": PHASE_BUCKET[job.phase].unit,
-                "committed": str(
-                    scores.figure(work, self._network.phase_ms[job.phase])
-                ),
+                "round": opened,
+                "card": card,
+                "bucket": bucket.name.lower(),
+                "unit": bucket.unit,
+                "committed": str(scores.figure(self._network, bucket, work)),
             }
-            for job, work in self._proving.work.items()
+            for (opened, card, bucket), work in least.items()
         ]
         if figures:
             self._state.put("figures", figures)

@@ -37,6 +37,8 @@ class Settings(BaseSettings):
     """Threads of the prover; 0 is one for each core."""
     prover_niceness: Annotated[int, Field(ge=0, le=19)] = 10
     """How far the prover steps back behind your own programs."""
+    prover_memory_share: Annotated[float, Field(ge=0, le=0.9)] = 0.5
+    """How much of the memory that is available then a proof may hold; 0 is none."""
     outbox_bytes: Annotated[int, Field(ge=MEBIBYTE)] = 64 * MEBIBYTE
     """Most bytes of messages that wait for their acknowledgement."""
     resend_s: Annotated[float, Field(ge=0.5, le=3600)] = 10.0

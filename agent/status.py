@@ -11,6 +11,7 @@ from typing import Any
 from edgeproof.agent import identity, outbox
 from edgeproof.agent.state import State
 from edgeproof.proofs.parameters import Bucket
+from edgeproof.proofs.units import quantity
 from edgeproof.telemetry.hexes import to_hex
 
 UNIT = 10**18
@@ -80,8 +81,8 @@ def _card(card: dict[str, Any]) -> str:
 
 
 def _figure(figure: dict[str, Any]) -> str:
-    rate = f"{int(figure['committed']):,} {figure['unit']}"
-    return f"{rate} by card {figure['card']} in the round of slot {figure['round']}"
+    shown = quantity(int(figure["committed"]), figure["unit"])
+    return f"{shown} by card {figure['card']} in the round of slot {figure['round']}"
 
 
 def _refusal(refusal: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """One card's work in one phase: what is found, committed, received and opened.  Pure.
 
-Items are what a commitment's payload holds: 32-byte roots of finished products, or
-8-byte nonces.  Times are milliseconds of the caller's clock.
+Items are what a commitment's payload holds: 32-byte roots of finished products or of a
+walk, or 8-byte nonces.  Times are milliseconds of the caller's clock.
 """
 
 from dataclasses import dataclass, field
@@ -22,8 +22,14 @@ MOST_MESSAGES = 16
 SHORTEST_PAUSE_MS = 400
 """Between two commitments of one card: each costs a signature and a receipt."""
 
-MOST_ITEMS = {Phase.MATMUL: MAX_PRODUCTS, Phase.POW: MAX_SOLUTIONS}
-"""Items that a card is paid for in one phase."""
+MOST_ITEMS = {
+    Phase.FILL: 0,
+    Phase.WALK: 1,
+    Phase.MATMUL: MAX_PRODUCTS,
+    Phase.SECOND_WALK: 1,
+    Phase.POW: MAX_SOLUTIONS,
+}
+"""Items that a card is paid for in one phase; of a fill nothing is committed."""
 
 
 class Random(Protocol):

@@ -109,7 +109,7 @@ class EpochRecord:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Verdict:
-    """What one card's work in one phase of one round was found to be worth."""
+    """What one card's work for a bucket in one round was found to be worth."""
 
     round: int
     bucket: Bucket

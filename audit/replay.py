@@ -37,11 +37,8 @@ from edgeproof.audit.rounds import (
     verify_proof,
 )
 from edgeproof.proofs import payout_tree, scores, split, timetable, uptime
-from edgeproof.proofs.parameters import PHASE_BUCKET, Bucket
+from edgeproof.proofs.parameters import BUCKET_PHASES, Bucket
 from edgeproof.proofs.reasons import Reason
-
-MEASURED = frozenset(PHASE_BUCKET.values())
-"""Buckets that rounds measure."""
 
 
 @dataclass(slots=True)
@@ -101,16 +98,16 @@ def replay(record: EpochRecord, verify: Verifier = verify_proof) -> Outcome:
     verdicts: list[Verdict] = []
     voids: list[tuple[int, Bucket]] = []
     hashes_at_end = dict(judge.hashes)
-    for phase in schedule.decided():
-        if phase.void:
-            voids.append((phase.opened, phase.bucket))
+    for decided in schedule.decided():
+        if decided.void:
+            voids.append((decided.opened, decided.bucket))
             continue
-        track = tracks[phase.bucket]
-        track.opened.append(phase.opened)
-        for verdict in judge.judge(phase):
+        track = tracks[decided.bucket]
+        track.opened.append(decided.opened)
+        for verdict in judge.judge(decided):
             verdicts.append(verdict)
             track.note(verdict.device, verdict.card, verdict.round, verdict.figure)
-        if timetable.epoch_of(network, phase.opened) == record.epoch:
+        if timetable.epoch_of(network, decided.opened) == record.epoch:
             hashes_at_end = dict(judge.hashes)
     # (4) Weights.
     weights = {
@@ -292,7 +289,7 @@ class _Reasons:
     ) -> Reason:
         if rewards[bucket][row.device]:
             return Reason.NONE
-        if bucket not in MEASURED:
+        if bucket not in BUCKET_PHASES:
             return Reason.BUCKET_NOT_MEASURED
         if weights[bucket][row.device]:
             return Reason.SHARE_BELOW_ONE_UNIT

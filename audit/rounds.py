@@ -2,31 +2,54 @@
 
 Steps, numbered here and at each:
 
-1. A phase is void, for everybody, unless its value and the intake roots that carry its
-   commitments and openings were published, and its draw came in time.
+1. A round is void for a bucket, for everybody, unless the values of its phases and the
+   intake roots that carry its commitments and openings were published, and its draws
+   came in time.
 2. What counts is the contiguous, chained prefix of a card's commitments; two different
    messages with one sequence number void the card's phase.
 3. The size is one and the same, and for pow the one that the card's past sets.
 4. The draw follows from the prefix's last message and later entropy; one opening
    answers it.
 5. The proof holds.
+6. What a bucket is measured in several phases for, the least of them shows: of memory
+   that is the lower of both walks, and nothing if one was left out or fails.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from edgeproof.audit.model import Arrived, EpochRecord, Verdict
-from edgeproof.kernels.shapes import MAX_PRODUCTS, MAX_SOLUTIONS, SIZES
-from edgeproof.proofs import challenge, matmul, proof_of_work, scores, timetable
-from edgeproof.proofs.parameters import PHASE_BUCKET, Bucket, Parameters, Phase
+from edgeproof.kernels.shapes import (
+    FEWEST_ITEMS,
+    MAX_PRODUCTS,
+    MAX_SOLUTIONS,
+    MOST_ITEMS,
+    SIZES,
+)
+from edgeproof.proofs import (
+    challenge,
+    matmul,
+    memory,
+    proof_of_work,
+    scores,
+    timetable,
+)
+from edgeproof.proofs.parameters import BUCKET_PHASES, Bucket, Parameters, Phase
 from edgeproof.proofs.reasons import Reason
 from edgeproof.telemetry.eip712 import Domain
 from edgeproof.telemetry.messages import ZERO, Commitment, Opening
 
-ITEM_BYTES: Mapping[Bucket, int] = {Bucket.COMPUTE: 32, Bucket.HASH: 8}
-"""Length of one item of a commitment's payload: a root, a nonce."""
+PAYLOAD_BYTES: Mapping[Bucket, int] = {
+    Bucket.COMPUTE: 32,
+    Bucket.MEMORY: 32,
+    Bucket.HASH: 8,
+}
+"""Length of one item of a commitment's payload: a product's root, a walk's, a nonce."""
+
+MOST_ROOTS: Mapping[Bucket, int] = {Bucket.COMPUTE: MAX_PRODUCTS, Bucket.MEMORY: 1}
+"""Roots that a card may commit to in a phase; of nonces, the rest is just unpaid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +57,8 @@ class ProofCase:
     """All that a verifier needs to know of one card's work in one phase.
 
     ``items`` are the payloads of the prefix, joined.  ``draw`` and ``opening`` are
-    empty for pow, whose nonces prove themselves.
+    empty for pow, whose nonces prove themselves.  ``fill_seed`` and ``permutations``
+    say what a walk reads, and are empty for all else.
     """
 
     bucket: Bucket
@@ -44,6 +68,8 @@ class ProofCase:
     draw: bytes
     opening: bytes
     opened: int
+    fill_seed: bytes = b""
+    permutations: int = 0
 
 
 Verifier = Callable[[ProofCase], Reason]
@@ -53,6 +79,17 @@ def verify_proof(case: ProofCase) -> Reason:
     """Return ``Reason.NONE`` if the proof holds.  Pure, and the expensive part."""
     if case.bucket is Bucket.HASH:
         return proof_of_work.verify(case.seed, case.size, case.items)
+    if case.bucket is Bucket.MEMORY:
+        return memory.verify(
+            case.fill_seed,
+            case.seed,
+            case.size,
+            case.items,
+            case.draw,
+            case.opening,
+            case.permutations,
+            case.opened,
+        )
     roots = [case.items[at : at + 32] for at in range(0, len(case.items), 32)]
     return matmul.verify(
         case.seed, case.size, roots, case.draw, case.opening, case.opened
@@ -60,18 +97,21 @@ def verify_proof(case: ProofCase) -> Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class RoundPhase:
-    """One measured phase of one round; ``draw`` is the slot whose entropy draws."""
+class Part:
+    """A phase in which a bucket is measured; ``draw``: the slot whose entropy draws."""
 
-    opened: int
     phase: Phase
     draw: int | None
-    void: bool
 
-    @property
-    def bucket(self) -> Bucket:
-        """The bucket that the phase measures."""
-        return PHASE_BUCKET[self.phase]
+
+@dataclass(frozen=True, slots=True)
+class BucketRound:
+    """What the round that opened in a slot is for one bucket: decided, or void."""
+
+    opened: int
+    bucket: Bucket
+    parts: tuple[Part, ...]
+    void: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,34 +147,38 @@ class Schedule:
         """Return the slots in which rounds opened, up to the close."""
         return list(timetable.rounds(self.network, self.entropies, self.last_round))
 
-    def decided(self) -> Iterator[RoundPhase]:
-        """Yield each measured phase that is decided, or void, before the close.
+    def decided(self) -> Iterator[BucketRound]:
+        """Yield what each round is for each bucket, once it is decided or void.
 
         Of the epoch's own rounds that is every one; of the next epoch's first rounds
-        those whose openings are due by then.
+        those whose last openings are due before the close.
         """
         for opened in self.rounds():
-            for phase in PHASE_BUCKET:
-                found = self._phase(opened, phase)
+            for bucket in BUCKET_PHASES:
+                found = self._round(opened, bucket)
                 if found is not None:
                     yield found
 
-    def _phase(self, opened: int, phase: Phase) -> RoundPhase | None:
-        own = timetable.epoch_of(self.network, opened) == self.epoch
-        last = timetable.commit_slot(self.network, opened, phase)
-        draw = None
-        if PHASE_BUCKET[phase] is not Bucket.HASH:
-            draw = self._draw(opened, phase)
-            if draw is None:
-                return RoundPhase(opened, phase, None, void=True) if own else None
-            last = timetable.opening_deadline(self.network, draw)
+    def _round(self, opened: int, bucket: Bucket) -> BucketRound | None:
+        parts = []
+        last = opened
+        for phase in BUCKET_PHASES[bucket]:
+            draw = None
+            due = timetable.commit_slot(self.network, opened, phase)
+            if bucket is not Bucket.HASH:
+                draw = self._draw(opened, phase)
+                if draw is None:
+                    own = timetable.epoch_of(self.network, opened) == self.epoch
+                    return BucketRound(opened, bucket, (), void=True) if own else None
+                due = timetable.opening_deadline(self.network, draw)
+            parts.append(Part(phase, draw))
+            last = max(last, due)
         if last >= self.close:
             return None
         # (1) Every slot in which a device may have spoken must have its intake root.
-        spoken = range(opened, last + 1)
-        published = all(slot in self.roots for slot in spoken)
-        void = not published or (opened, phase) not in self.phases
-        return RoundPhase(opened, phase, draw, void=void)
+        roots = all(slot in self.roots for slot in range(opened, last + 1))
+        values = all((opened, phase) in self.phases for phase in needed(bucket))
+        return BucketRound(opened, bucket, tuple(parts), void=not (roots and values))
 
     def _draw(self, opened: int, phase: Phase) -> int | None:
         draw = timetable.draw_slot(self.network, opened, phase, self.entropies)
@@ -142,6 +186,12 @@ class Schedule:
             return None
         due = timetable.opening_deadline(self.network, draw)
         return draw if due < self.close else None
+
+
+def needed(bucket: Bucket) -> tuple[Phase, ...]:
+    """Return the phases whose values a device must know to prove work in a bucket."""
+    phases = BUCKET_PHASES[bucket]
+    return (Phase.FILL, *phases) if bucket is Bucket.MEMORY else phases
 
 
 class RoundJudge:
@@ -165,114 +215,128 @@ class RoundJudge:
         """Return the pow difficulty that the card's past work sets."""
         return difficulty(self._network, self.hashes.get((device, card)))
 
-    def judge(self, phase: RoundPhase) -> list[Verdict]:
-        """Return the verdict on every card that committed in ``phase``."""
-        place = (phase.opened, int(phase.phase))
-        openings = self._openings.get(place, {})
+    def judge(self, decided: BucketRound) -> list[Verdict]:
+        """Return the verdict on every card that committed in a round that counts."""
+        opened, bucket = decided.opened, decided.bucket
+        cards = {
+            card
+            for part in decided.parts
+            for card in self._commitments.get((opened, int(part.phase)), {})
+        }
         verdicts = []
-        for (device, card), messages in sorted(
-            self._commitments.get(place, {}).items()
-        ):
-            work, reason = self._card(
-                phase, device, card, messages, openings.get((device, card), [])
-            )
-            work = 0 if reason else work
-            if work and phase.bucket is Bucket.HASH:
+        for device, card in sorted(cards):
+            work, reason = self._worth(decided, device, card)
+            if work and bucket is Bucket.HASH:
                 self.hashes[device, card] = work
-            rate = scores.figure(work, self._network.phase_ms[phase.phase])
-            verdicts.append(
-                Verdict(phase.opened, phase.bucket, device, card, work, rate, reason)
-            )
+            figure = scores.figure(self._network, bucket, work)
+            verdicts.append(Verdict(opened, bucket, device, card, work, figure, reason))
         return verdicts
 
-    def _card(
-        self,
-        phase: RoundPhase,
-        device: bytes,
-        card: int,
-        messages: list[Arrived[Commitment]],
-        openings: list[Arrived[Opening]],
+    def _worth(
+        self, decided: BucketRound, device: bytes, card: int
     ) -> tuple[int, Reason]:
+        # (6) The least that a part shows; the first reason where one fails.
+        least = None
+        for part in decided.parts:
+            work, reason = self._part(decided, part, device, card)
+            if reason:
+                return 0, reason
+            least = work if least is None else min(least, work)
+        return least or 0, Reason.NONE
+
+    def _part(
+        self, decided: BucketRound, part: Part, device: bytes, card: int
+    ) -> tuple[int, Reason]:
+        """Return the work of one card in one phase, or why it is worth nothing."""
+        opened, bucket = decided.opened, decided.bucket
+        place, name = (opened, int(part.phase)), (device, card)
         # (2) The prefix.
-        last_slot = timetable.commit_slot(self._network, phase.opened, phase.phase)
+        messages = self._commitments.get(place, {}).get(name, [])
+        last_slot = timetable.commit_slot(self._network, opened, part.phase)
         in_time = [each for each in messages if each.slot <= last_slot]
         prefix, reason = prefix_of(in_time, self._domain)
         if reason:
             return 0, reason
         # (3) The size.
-        size, reason = self._size(phase, device, card, prefix)
+        size, reason = self._size(bucket, device, card, prefix)
         if reason:
             return 0, reason
         items = b"".join(message.payload for message in prefix)
-        width = ITEM_BYTES[phase.bucket]
+        width = PAYLOAD_BYTES[bucket]
         if len(items) % width or not items:
             return 0, Reason.MALFORMED
         count = len(items) // width
-        if phase.bucket is Bucket.HASH:
+        if bucket is Bucket.HASH:
             count = min(count, MAX_SOLUTIONS)
             items = items[: count * width]
-        elif count > MAX_PRODUCTS:
+        elif count > MOST_ROOTS[bucket]:
             return 0, Reason.TOO_MUCH_WORK
         # (4) The draw and its opening.
         draw, opening = b"", b""
-        if phase.draw is not None:
+        if part.draw is not None:
             committed = prefix[-1].digest(self._domain)
-            draw = challenge.draw(committed, self._schedule.entropies[phase.draw])
-            due = timetable.opening_deadline(self._network, phase.draw)
+            draw = challenge.draw(committed, self._schedule.entropies[part.draw])
+            due = timetable.opening_deadline(self._network, part.draw)
             answers = {
                 each.signed.message.payload
-                for each in openings
+                for each in self._openings.get(place, {}).get(name, [])
                 if each.slot <= due and each.signed.message.commitment == committed
             }
             if len(answers) != 1:
                 return 0, Reason.CONTRADICTION if answers else Reason.NO_OPENING
             (opening,) = answers
         # (5) The proof.
-        reason = self._verify(
-            ProofCase(
-                bucket=phase.bucket,
-                seed=self.seed(phase, device, card),
-                size=size,
-                items=items,
-                draw=draw,
-                opening=opening,
-                opened=self._network.opened_tiles,
-            )
+        case = ProofCase(
+            bucket=bucket,
+            seed=self.seed(opened, part.phase, device, card),
+            size=size,
+            items=items,
+            draw=draw,
+            opening=opening,
+            opened=self._network.opened_tiles,
         )
-        return work_of(phase.bucket, count, size), reason
+        if bucket is Bucket.MEMORY:
+            case = replace(
+                case,
+                opened=self._network.opened_lanes,
+                fill_seed=self.seed(opened, Phase.FILL, device, card),
+                permutations=self._network.fill_permutations,
+            )
+        return work_of(bucket, count, size), self._verify(case)
 
-    def seed(self, phase: RoundPhase, device: bytes, card: int) -> bytes:
-        """Return the card's seed for ``phase``."""
+    def seed(self, opened: int, phase: Phase, device: bytes, card: int) -> bytes:
+        """Return the card's seed for a phase of the round that opened in a slot."""
         return challenge.card_seed(
-            DOMAINS[phase.bucket],
-            self._schedule.entropies[phase.opened],
-            self._schedule.phases[phase.opened, phase.phase],
+            challenge.DOMAINS[phase],
+            self._schedule.entropies[opened],
+            self._schedule.phases[opened, phase],
             device,
             card,
         )
 
     def _size(
-        self, phase: RoundPhase, device: bytes, card: int, prefix: list[Commitment]
+        self, bucket: Bucket, device: bytes, card: int, prefix: list[Commitment]
     ) -> tuple[int, Reason]:
         sizes = {message.size for message in prefix}
         size = prefix[0].size
-        if phase.bucket is Bucket.HASH:
+        if bucket is Bucket.HASH:
             wanted = self.difficulty(device, card)
             return size, Reason.NONE if sizes == {wanted} else Reason.WRONG_DIFFICULTY
-        allowed = len(sizes) == 1 and size in SIZES
-        return size, Reason.NONE if allowed else Reason.WRONG_SIZE
+        allowed = SIZES if bucket is Bucket.COMPUTE else MEMORY_SIZES
+        right = len(sizes) == 1 and size in allowed
+        return size, Reason.NONE if right else Reason.WRONG_SIZE
 
 
-DOMAINS: Mapping[Bucket, bytes] = {
-    Bucket.COMPUTE: challenge.MATMUL,
-    Bucket.HASH: challenge.POW,
-}
+MEMORY_SIZES = range(FEWEST_ITEMS, MOST_ITEMS + 1)
+"""The numbers of items that a walk may claim."""
 
 
 def work_of(bucket: Bucket, count: int, size: int) -> int:
-    """Return the work of ``count`` items: multiply-accumulates, or keccaks."""
+    """Return the work of ``count`` items: multiply-accumulates, bytes, or keccaks."""
     if bucket is Bucket.HASH:
         return proof_of_work.work(count, size)
+    if bucket is Bucket.MEMORY:
+        return memory.work(size)
     return matmul.work(count, size)
 
 

@@ -31,8 +31,8 @@ MICROSECOND = 1000
 
 def case_id(case: ProofCase) -> bytes:
     """Return the Keccak-256 of everything that the case's verdict depends on."""
-    numbers = (case.bucket, case.size, case.opened)
-    parts = (case.seed, case.items, case.draw, case.opening)
+    numbers = (case.bucket, case.size, case.opened, case.permutations)
+    parts = (case.seed, case.items, case.draw, case.opening, case.fill_seed)
     return keccak(
         *(number.to_bytes(32, "big") for number in numbers),
         *(keccak(part) for part in parts),
@@ -103,9 +103,9 @@ class ProofDesk:
         judge = RoundJudge(record, schedule, self._lookup(unknown))
         found = [
             verdict
-            for phase in schedule.decided()
-            if not phase.void
-            for verdict in judge.judge(phase)
+            for decided in schedule.decided()
+            if not decided.void
+            for verdict in judge.judge(decided)
         ]
         return found, unknown
 

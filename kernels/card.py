@@ -17,6 +17,41 @@ class Product:
     digests: Words
 
 
+@dataclass(frozen=True)
+class Walk:
+    """One walk over a memory: what is committed, and what openings are made from.
+
+    ``root`` is 32 bytes, ``ends`` (lanes,) words: the state in which each lane ends.
+    """
+
+    root: bytes
+    ends: Words
+
+
+class Memory(Protocol):
+    """A card's memory for one round; dropping it gives its room back."""
+
+    @property
+    def items(self) -> int:
+        """How many items it holds: the first ones, without a gap."""
+        ...
+
+    def fill(self, count: int) -> None:
+        """Make ``count`` more items; raise ``ValueError`` beyond its room."""
+        ...
+
+    def walk(self, seed: bytes, items: int) -> Walk:
+        """Walk over the first ``items`` of those that it holds, from a 32-byte seed.
+
+        Raises ``ValueError`` unless they are ``FEWEST_ITEMS`` or more, and there.
+        """
+        ...
+
+    def walk_items(self, seconds: float) -> int:
+        """Measure, and return over how many of its items a walk takes so long."""
+        ...
+
+
 class Card(Protocol):
     """One thing that computes; its results are the reference's, bit for bit."""
 
@@ -49,4 +84,22 @@ class Card(Protocol):
 
     def preferred_size(self, phase_seconds: float) -> int:
         """Measure, and return the size that proves most within a phase."""
+        ...
+
+    def room(self, share: float) -> int:
+        """Return the items that a memory may have now: that share of what is free."""
+        ...
+
+    def walk_items(self, seconds: float) -> int:
+        """Measure, and return how many items a walk can cover in so many seconds.
+
+        Before there is a memory; one that is filled measures itself, and better.
+        """
+        ...
+
+    def memory(self, seed: bytes, permutations: int, most: int) -> Memory:
+        """Return an empty memory of a 32-byte seed, with room for ``most`` items.
+
+        Raises ``EdgeproofError`` where the card does not have that room.
+        """
         ...

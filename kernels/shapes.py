@@ -40,5 +40,10 @@ def lanes(items: int) -> int:
     return -(-items * WALK_COVER // WALK_READS)
 
 
+def walk_bytes(items: int) -> int:
+    """Return how many bytes a walk over so many items reads."""
+    return lanes(items) * WALK_READS * ITEM_BYTES
+
+
 MAX_DIFFICULTY = 63
 """Most leading zero bits that a target may ask for: they fit one 64-bit word."""

@@ -1,12 +1,24 @@
 """What public entropy asks of a card: its seed, and the places it must open."""
 
+from collections.abc import Mapping
+
 from edgeproof.proofs.keccak import keccak
+from edgeproof.proofs.parameters import Phase
 
 FILL = b"edgeproof/v1/fill"
 WALK = b"edgeproof/v1/walk"
 MATMUL = b"edgeproof/v1/matmul"
 POW = b"edgeproof/v1/pow"
 """Domains of ``card_seed``, one for each phase, so that no seed serves two of them."""
+
+DOMAINS: Mapping[Phase, bytes] = {
+    Phase.FILL: FILL,
+    Phase.WALK: WALK,
+    Phase.MATMUL: MATMUL,
+    Phase.SECOND_WALK: WALK,
+    Phase.POW: POW,
+}
+"""The domain of each phase; the value of the phase tells the two walks apart."""
 
 CARDS = 2**32
 """Card numbers are below this."""
@@ -50,30 +62,33 @@ def opened_tiles(
 ) -> list[tuple[int, int]]:
     """Return ``count`` pairs (product, tile) to open, in the order of the draw.
 
-    Word i of the draw, 64 bits, is bytes 8 (i mod 4) to 8 (i mod 4) + 8, big-endian,
-    of ``keccak(draw || i div 4 as 8 bytes)``; it picks place ``word * places >> 64``
-    of all places, products first.  Places may repeat, which keeps the chance that a
-    fraction f of wrong tiles passes at (1 - f)^count.  A place's chance differs from
-    uniform by less than 2^-64: in all, at 2^28 places, by less than 2^-36.
+    They are ``opened_places`` of all tiles, products first.
     """
-    places = products * tiles_per_product
-    words = b"".join(
-        keccak(draw, number.to_bytes(8, "big")) for number in range(-(-count // 4))
-    )
-    picked = [
-        int.from_bytes(words[8 * i : 8 * i + 8], "big") * places >> 64
-        for i in range(count)
-    ]
+    picked = opened_places(draw, products * tiles_per_product, count)
     return [divmod(place, tiles_per_product) for place in picked]
 
 
-def figure(work: int, phase_ms: int) -> int:
-    """Return work per second, rounded down, over the whole phase.
+def opened_lanes(draw: bytes, lanes: int, count: int) -> list[int]:
+    """Return the ``count`` lanes of a walk to open, in the order of the draw."""
+    return opened_places(draw, lanes, count)
 
-    The divisor is the network's, the same for everyone, never the time that a device
-    took: else one card would serve several identities one after another.
+
+def opened_places(draw: bytes, places: int, count: int) -> list[int]:
+    """Return ``count`` of ``places`` places, in the order of the draw.
+
+    Word i of the draw, 64 bits, is bytes 8 (i mod 4) to 8 (i mod 4) + 8, big-endian,
+    of ``keccak(draw || i div 4 as 8 bytes)``; it picks place ``word * places >> 64``.
+    Places may repeat, which keeps the chance that a fraction f of wrong ones passes at
+    (1 - f)^count.  A place's chance differs from uniform by less than 2^-64: in all,
+    at 2^28 places, by less than 2^-36.
     """
-    return work * 1000 // phase_ms
+    words = b"".join(
+        keccak(draw, number.to_bytes(8, "big")) for number in range(-(-count // 4))
+    )
+    return [
+        int.from_bytes(words[8 * i : 8 * i + 8], "big") * places >> 64
+        for i in range(count)
+    ]
 
 
 def _expect(**parts: tuple[bytes, int]) -> None:

@@ -49,10 +49,19 @@ class Phase(IntEnum):
 
 
 PHASE_BUCKET: Mapping[Phase, Bucket] = {
+    Phase.WALK: Bucket.MEMORY,
     Phase.MATMUL: Bucket.COMPUTE,
+    Phase.SECOND_WALK: Bucket.MEMORY,
     Phase.POW: Bucket.HASH,
 }
-"""Phases whose work is measured.  The memory phases join with the memory kernel."""
+"""Phases whose work is committed to.  The fill is not: walks over it prove it."""
+
+BUCKET_PHASES: Mapping[Bucket, tuple[Phase, ...]] = {
+    bucket: tuple(phase for phase, other in PHASE_BUCKET.items() if other is bucket)
+    for bucket in Bucket
+    if bucket in PHASE_BUCKET.values()
+}
+"""The buckets that rounds measure, and the phases that each is measured in."""
 
 
 class BadParameters(EdgeproofError):  # noqa: N818 - reads as what it is about
@@ -85,6 +94,9 @@ class Parameters:
     opening_slots: int = 5
     """Openings are due this many slots after the slot whose entropy draws them."""
     opened_tiles: int = 64
+    opened_lanes: int = 32
+    fill_permutations: int = 128
+    """Keccak permutations that make one item of memory."""
     first_difficulty: int = 20
     bucket_shares: tuple[int, ...] = (4, 2, 2, 2)
     """How an epoch's budget is divided, in the order of ``Bucket``."""
@@ -232,6 +244,7 @@ def demo(genesis: int) -> Parameters:
         round_gap=6,
         phase_ms=(1_000, 500, 2_000, 500, 1_000),
         opening_slots=1,
+        fill_permutations=2,
         first_difficulty=11,
         epochs_per_root=1,
         challenge_s=3,

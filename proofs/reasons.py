@@ -40,6 +40,7 @@ class Reason(IntEnum):
     WRONG_DIFFICULTY = 38
     BAD_NONCE = 39
     NONCE_ORDER = 40
+    WRONG_LANE = 41
 
     # 60-89: a reward or weight is zero
     NO_ROUND_YET = 60
@@ -79,13 +80,14 @@ _TEXT: dict[Reason, str] = {
     Reason.NO_OPENING: "the drawn openings did not arrive by their deadline",
     Reason.BROKEN_CHAIN: "a commitment does not name its predecessor",
     Reason.TOO_MUCH_WORK: "more work items than a phase may hold",
-    Reason.WRONG_SIZE: "the matrix size is not an allowed one, or it changed",
+    Reason.WRONG_SIZE: "the size is not an allowed one, or it changed",
     Reason.BAD_OPENING: "the opening does not answer the draw",
     Reason.BAD_PATH: "an opened digest is not under its committed root",
     Reason.WRONG_TILE: "an opened tile is not the product of its rows",
     Reason.WRONG_DIFFICULTY: "the target is not the one the last figure sets",
     Reason.BAD_NONCE: "a nonce does not meet the target",
     Reason.NONCE_ORDER: "nonces are not strictly increasing",
+    Reason.WRONG_LANE: "an opened lane of the walk does not end where it must",
     Reason.NO_ROUND_YET: "no round has been proven yet",
     Reason.NO_UPTIME: "no slot was both claimed by a seal and heard on time",
     Reason.BUCKET_NOT_MEASURED: "this network does not measure this bucket yet",

@@ -3,10 +3,21 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 
+from edgeproof.proofs.parameters import BUCKET_PHASES, SECOND, Bucket, Parameters
 
-def figure(work: int, phase_ms: int) -> int:
-    """Return the proven rate: work per second, the same divisor for everyone."""
-    return work * 1000 // phase_ms
+
+def figure(network: Parameters, bucket: Bucket, work: int) -> int:
+    """Return what a round's work in a measured bucket shows that the card can do.
+
+    Of memory that is the work itself: bytes, which are held and not done.  Else it is
+    work per second, rounded down, over the whole phase: the divisor is the network's,
+    the same for everyone, never the time that a device took; else one card would serve
+    several identities one after another.
+    """
+    if bucket is Bucket.MEMORY:
+        return work
+    (phase,) = BUCKET_PHASES[bucket]
+    return work * SECOND // network.phase_ms[phase]
 
 
 def slot_figure(slot: int, opened: Sequence[int], figures: Sequence[int]) -> int:

@@ -1,8 +1,8 @@
 """Whole epochs as records, without a broker, a clock or a process.
 
 Keys, signatures, beacons, intake roots and nonces are real, and everything follows
-from a seed, so the same arguments give the same record, byte for byte.  Products are
-not computed: what stands for them is judged by ``judge_products``.
+from a seed, so the same arguments give the same record, byte for byte.  Products and
+walks are not computed: what stands for them is judged by ``judge_stand_ins``.
 """
 
 from collections import defaultdict
@@ -45,11 +45,14 @@ from edgeproof.telemetry.signing import Key, sign
 GENESIS_TIME = 1_700_000_000
 """Unix second at which simulated networks start."""
 
-HONEST = b"honest products"
-"""Opening of products that are right; any other one is of wrong ones."""
+HONEST = b"honest work"
+"""Opening of products and of walks that are right; any other one is of wrong ones."""
 
 SIZE = min(shapes.SIZES)
 """Rows of every product."""
+
+ITEMS: Mapping[PhaseName, int] = {PhaseName.WALK: 5000, PhaseName.SECOND_WALK: 4000}
+"""Items that each device walks over: fewer, the second time, than it holds."""
 
 NONCES = 6
 """Nonces that each device finds in each pow phase."""
@@ -141,11 +144,13 @@ class SimulatedNetwork:
         return root, {key.address: key.sign_digest(digest) for key in signers}
 
 
-def judge_products(case: ProofCase) -> Reason:
-    """Judge a proof: nonces in earnest, products by what stands for them."""
+def judge_stand_ins(case: ProofCase) -> Reason:
+    """Judge a proof: nonces in earnest, products and walks by what stands for them."""
     if case.bucket is Bucket.HASH:
         return verify_proof(case)
-    return Reason.NONE if case.opening == HONEST else Reason.WRONG_TILE
+    if case.opening == HONEST:
+        return Reason.NONE
+    return Reason.WRONG_LANE if case.bucket is Bucket.MEMORY else Reason.WRONG_TILE
 
 
 class _Epoch:
@@ -280,6 +285,8 @@ class _Epoch:
             if not behaviour.garbage:
                 work = proof_of_work.work(NONCES, size)
                 self._hashes[device.key.address, 0] = work
+        elif bucket is Bucket.MEMORY:
+            size, payload = ITEMS[phase], keccak(device.key.address)
         else:
             size, payload = SIZE, keccak(device.key.address) * 3
         if behaviour.garbage and bucket is Bucket.HASH:

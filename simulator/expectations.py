@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from edgeproof.simulator.snapshot import EpochNow, Reward
+from edgeproof.simulator.snapshot import MEASURED, EpochNow, Reward
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ def problems(seen: Seen) -> list[str]:
     1. Every epoch was closed, finalised, and audited without fault.
     2. Every agent stood in every epoch with accepted slots.
     3. Every agent was paid in every epoch, but the cheater in the last one.
-    4. There it got nothing, and was told why.
+    4. There it got nothing, and was told why for everything that is measured.
     5. What each owner holds on chain is what the rewards of its device add up to.
     """
     return [*_epochs(seen), *_rewards(seen), *_money(seen)]
@@ -70,8 +70,9 @@ def _reward(row: Reward, epoch: int, *, caught: bool) -> Iterator[str]:
     # (4) Cheating is not.
     if caught and row.reward:
         yield f"the cheater {row.device} was paid {row.reward}"
-    if caught and not row.reason:
-        yield f"the cheater {row.device} was given no reason"
+    for bucket in MEASURED:
+        if caught and f"{bucket}: " not in row.reason:
+            yield f"the cheater {row.device} was given no reason for {bucket}"
 
 
 def _money(seen: Seen) -> Iterator[str]:

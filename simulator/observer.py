@@ -119,6 +119,7 @@ def _reward(row: dict[str, Any]) -> Reward:
         accepted=accepted,
         countable=row["countable"],
         compute=mean(Bucket.COMPUTE),
+        memory=mean(Bucket.MEMORY),
         hashes=mean(Bucket.HASH),
         reward=int(row["reward"]),
         reason="; ".join(sorted(reasons)),

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
-MEASURED = ("compute", "hash")
-"""Buckets whose figures the demo shows."""
+from edgeproof.proofs.parameters import BUCKET_PHASES
+
+MEASURED = tuple(bucket.name.lower() for bucket in BUCKET_PHASES)
+"""Buckets that pay in the demo, and whose figures it shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Reward:
     accepted: int
     countable: int
     compute: int
+    memory: int
     hashes: int
     reward: int
     reason: str

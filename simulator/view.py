@@ -9,6 +9,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from edgeproof.kernels.shapes import ITEM_BYTES, walk_bytes
+from edgeproof.proofs.parameters import SECOND, Bucket, Phase, demo
+from edgeproof.proofs.units import quantity
 from edgeproof.simulator.snapshot import DeviceNow, EpochNow, Snapshot
 
 COIN = 10**18
@@ -17,17 +20,14 @@ COIN = 10**18
 LINE_EVERY = 5.0
 """Seconds between plain lines, where there is no terminal."""
 
-_STEPS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
+WALK_MS = demo(1).phase_ms[Phase.WALK]
+"""How long each walk of the demo may take."""
 
 
-def rate(value: int, unit: str) -> str:
-    """Return ``12.3 GMAC/s``: three digits and an SI prefix."""
-    for step, prefix in _STEPS:
-        if value * 10_000 >= step * 9_995:  # else 999.5 to 1000 would be "1e+03"
-            scaled = value / step
-            digits = f"{scaled:.3g}" if scaled < 999.5 else f"{scaled:.0f}"
-            return f"{digits} {prefix}{unit}"
-    return f"{value} {unit}"
+def walked(memory: int) -> str:
+    """Return at what rate a walk over so many proven bytes reads, at the least."""
+    read = walk_bytes(memory // ITEM_BYTES)
+    return quantity(read * SECOND // WALK_MS, "B/s")
 
 
 def tokens(amount: int) -> str:
@@ -105,6 +105,8 @@ class View:
             ("owner", "left"),
             ("uptime", "right"),
             ("proven MAC/s", "right"),
+            ("proven memory", "right"),
+            ("its walk", "right"),
             ("proven keccak/s", "right"),
             ("reward", "right"),
             ("reason if zero", "left"),
@@ -115,8 +117,10 @@ class View:
                 self._name(row.device),
                 short(row.owner),
                 percent(row.accepted, row.countable),
-                rate(row.compute, "MAC/s"),
-                rate(row.hashes, "keccak/s"),
+                quantity(row.compute, Bucket.COMPUTE.unit),
+                quantity(row.memory, Bucket.MEMORY.unit),
+                walked(row.memory),
+                quantity(row.hashes, Bucket.HASH.unit),
                 tokens(row.reward),
                 Text(row.reason),
                 style="red" if row.reason else "",
@@ -145,6 +149,8 @@ class View:
             ("uptime", "right"),
             ("proof now", "left"),
             ("proven MAC/s", "right"),
+            ("proven memory", "right"),
+            ("its walk", "right"),
             ("proven keccak/s", "right"),
         ):
             table.add_column(name, justify=justify)  # type: ignore[arg-type] # rich's own literals
@@ -154,25 +160,30 @@ class View:
                 str(device.beats),
                 percent(device.heard, device.countable),
                 now.activity or "-",
-                self._rate(device, "compute", "MAC/s"),
-                self._rate(device, "hash", "keccak/s"),
+                *self._rates(device),
             )
         return table
 
     def _line(self, now: Snapshot) -> str:
         parts = [
             f"{self._names.get(d.address, 'device')}: {d.beats} beats,"
-            f" up {percent(d.heard, d.countable)},"
-            f" {self._rate(d, 'compute', 'MAC/s')},"
-            f" {self._rate(d, 'hash', 'keccak/s')}"
+            f" up {percent(d.heard, d.countable)}, {', '.join(self._rates(d))}"
             for d in self._by_name(now)
         ]
         heading = self._heading(now).plain.rstrip()
         return "; ".join([heading, *parts])
 
     @staticmethod
-    def _rate(device: DeviceNow, bucket: str, unit: str) -> str:
-        known = device.rates.get(bucket)
-        if known is None:
-            return "-"
-        return known.reason or rate(known.figure, unit)
+    def _rates(device: DeviceNow) -> list[str]:
+        """Return what the device proved last: compute, memory, its walk, hashes."""
+        shown = []
+        for bucket in (Bucket.COMPUTE, Bucket.MEMORY, Bucket.HASH):
+            known = device.rates.get(bucket.name.lower())
+            figure = known.figure if known else 0
+            text = "-"
+            if known is not None:
+                text = known.reason or quantity(figure, bucket.unit)
+            shown.append(text)
+            if bucket is Bucket.MEMORY:
+                shown.append(walked(figure) if figure else "-")
+        return shown

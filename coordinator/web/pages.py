@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from edgeproof.coordinator import reading
 from edgeproof.coordinator.reading import LATEST
 from edgeproof.coordinator.web.api import Source
+from edgeproof.proofs.units import quantity
 
 COIN = 10**18
 """Smallest units of one token."""
@@ -19,8 +20,6 @@ ROWS = 100
 
 EPOCHS = 10
 """Closed epochs on the page."""
-
-PREFIXES = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +46,9 @@ class DeviceRow:
         return "; ".join(sorted(texts))
 
 
-def quantity(figure: str, unit: str) -> str:
-    """Return ``12.3 GMAC/s``: three digits and an SI prefix."""
-    value = int(figure)
-    for step, prefix in PREFIXES:
-        if value >= step:
-            return f"{value / step:.3g} {prefix}{unit}"
-    return f"{value} {unit}"
+def shown(rate: reading.Rate) -> str:
+    """Return a figure with its unit, for people."""
+    return quantity(int(rate.figure), rate.unit)
 
 
 def tokens(amount: str) -> str:
@@ -80,9 +75,7 @@ def router(source: Source) -> APIRouter:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        quantity=quantity, tokens=tokens, percent=percent, short=short
-    )
+    environment.filters.update(shown=shown, tokens=tokens, percent=percent, short=short)
     templates = Jinja2Templates(env=environment)
     web = APIRouter(include_in_schema=False)
 

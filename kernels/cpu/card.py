@@ -7,10 +7,11 @@ from pathlib import Path
 
 from edgeproof.errors import EdgeproofError
 from edgeproof.kernels.card import Product
-from edgeproof.kernels.cpu import nonces, products, selfcheck
+from edgeproof.kernels.cpu import memories, nonces, products, room, selfcheck
+from edgeproof.kernels.cpu.memories import CpuMemory
 from edgeproof.kernels.cpu.products import Workspace
 from edgeproof.kernels.scalar import Words
-from edgeproof.kernels.shapes import MAX_PRODUCTS, SIZES
+from edgeproof.kernels.shapes import ITEM_BYTES, MAX_PRODUCTS, MOST_ITEMS, SIZES
 
 SEVERAL = 4
 """A size must let at least so many products fit a phase: the last one is cut off."""
@@ -66,6 +67,18 @@ class CpuCard:
             if phase_seconds < SEVERAL * 7 * seconds:  # twice the size: about 8 times
                 break
         return best
+
+    def room(self, share: float) -> int:
+        """Return the items that fit that share of the RAM that is available now."""
+        return min(MOST_ITEMS, int(share * room.available_bytes()) // ITEM_BYTES)
+
+    def walk_items(self, seconds: float) -> int:
+        """Measure, and return how many items a walk can cover in so many seconds."""
+        return memories.probe(seconds)
+
+    def memory(self, seed: bytes, permutations: int, most: int) -> CpuMemory:
+        """Return an empty memory of a 32-byte seed, with room for ``most`` items."""
+        return CpuMemory(seed, permutations, most)
 
 
 def _cpu_name() -> str:

@@ -87,18 +87,22 @@ def meet(seed: Words, limit: np.uint64, nonces: Words) -> bool:
 
 @compiled
 def hash_leaves(leaves: Words, nodes: Words) -> None:
-    """Write the hashes of (m, 2) digests, prefix 0x00, to the (m, 4) ``nodes``."""
+    """Write the hashes of (m, w) leaves, prefix 0x00, to the (m, 4) ``nodes``.
+
+    A leaf is w words, up to 15, as big-endian bytes.
+    """
     states = np.zeros(100, dtype=np.uint64)
-    count = leaves.shape[0]
+    count, width = leaves.shape
     for base in range(0, count, 4):
         here = min(4, count - base)
         states[:] = np.uint64(0)
         for lane in range(here):
-            first = swap64(leaves[base + lane, 0])
-            second = swap64(leaves[base + lane, 1])
-            states[lane] = after_prefix(np.uint64(0), first)
-            states[4 + lane] = after_prefix(first, second)
-            states[8 + lane] = after_prefix(second, np.uint64(0x01))
+            before = np.uint64(0)  # its top byte is the prefix
+            for word in range(width):
+                data = swap64(leaves[base + lane, word])
+                states[word * 4 + lane] = after_prefix(before, data)
+                before = data
+            states[width * 4 + lane] = after_prefix(before, np.uint64(0x01))
             states[64 + lane] = np.uint64(0x8000000000000000)
         permute(states)
         for lane in range(here):

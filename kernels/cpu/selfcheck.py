@@ -6,9 +6,10 @@ import numpy as np
 
 from edgeproof.errors import EdgeproofError
 from edgeproof.kernels import reference
-from edgeproof.kernels.cpu import nonces, products
+from edgeproof.kernels.cpu import memories, nonces, products
+from edgeproof.kernels.cpu.memories import CpuMemory
 from edgeproof.kernels.cpu.trees import Tree
-from edgeproof.kernels.shapes import TILE
+from edgeproof.kernels.shapes import FEWEST_ITEMS, TILE, lanes
 
 SEED = bytes(range(32))
 """The seed of the checks; any would do."""
@@ -36,6 +37,20 @@ def warm() -> None:
     _compare("nonce search", nonces.search(SEED, 2, 0, 14), some)
     both = [nonces.meet(SEED, 2, some), nonces.meet(SEED, 2, np.append(some, 14))]
     _compare("nonce check", both, [True, bool(reference.search(SEED, 2, 14, 1).size)])
+    _memory()
+
+
+def _memory() -> None:
+    count = 2 * FEWEST_ITEMS + 1
+    ends = reference.walk(reference.items(SEED, 1, 0, count), SEED, 0, lanes(count))
+    memory = CpuMemory(SEED, 1, count)
+    memory.fill(count)
+    found = memory.walk(SEED, count)
+    _compare("memory walk", found.ends, ends)
+    _compare("tree of a walk", found.root, reference.tree_root(ends[:, None]))
+    chosen = np.arange(lanes(count), dtype=np.uint64)
+    again = memories.lane_ends(SEED, 1, SEED, count, chosen)
+    _compare("opened lane", again, ends)
 
 
 def _compare(name: str, found: object, want: object) -> None:

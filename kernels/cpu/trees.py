@@ -1,14 +1,20 @@
-"""The Keccak tree over a product's tile digests, four hashes at a time.
+"""The Keccak tree over a product's tiles or a walk's lanes, four hashes at a time.
 
-The same tree as ``edgeproof.proofs.merkle``, tens of times faster; a tile digest's
-leaf is its two words as 16 big-endian bytes.
+The same tree as ``edgeproof.proofs.merkle``, tens of times faster; a leaf is its words
+as big-endian bytes: two of a tile's digest, one of the state in which a lane ends.
 """
+
+from functools import partial
 
 import numpy as np
 
 from edgeproof.errors import EdgeproofError
 from edgeproof.kernels.cpu import keccak
+from edgeproof.kernels.cpu.spread import spread
 from edgeproof.kernels.scalar import Words
+
+PART = 1024
+"""Fewest hashes that are worth a thread of their own."""
 
 
 class Tree:
@@ -17,22 +23,22 @@ class Tree:
     It holds 64 bytes for each leaf.
     """
 
-    def __init__(self, digests: Words) -> None:
-        """Hash the tree over (tiles, 2) digests, in order; at least one.
+    def __init__(self, leaves: Words) -> None:
+        """Hash the tree over (count, 1) or (count, 2) words, in order; at least one.
 
         Raises:
-            EdgeproofError: there is no digest, or they are not two words each.
+            EdgeproofError: there is no leaf, or they have another shape.
 
         """
-        if digests.ndim != 2 or digests.shape[1:] != (2,) or not digests.size:
-            msg = f"tile digests of shape {digests.shape} make no tree"
-            raise EdgeproofError(msg, hint="pass an array of shape (tiles, 2)")
-        leaves = np.array(digests, dtype=np.uint64, order="C")  # never read-only
-        self._levels = [np.empty((len(leaves), 4), dtype=np.uint64)]
-        keccak.hash_leaves(leaves, self._levels[0])
+        if leaves.ndim != 2 or leaves.shape[1] not in (1, 2) or not leaves.size:
+            msg = f"leaves of shape {leaves.shape} make no tree"
+            raise EdgeproofError(msg, hint="pass an array of one or two words a leaf")
+        data = np.array(leaves, dtype=np.uint64, order="C")  # never read-only
+        self._levels = [np.empty((len(data), 4), dtype=np.uint64)]
+        spread(partial(_hash_leaves, data, self._levels[0]), len(data), PART)
         while len(below := self._levels[-1]) > 1:
             above = np.empty(((len(below) + 1) // 2, 4), dtype=np.uint64)
-            keccak.hash_pairs(below, above)
+            spread(partial(_hash_pairs, below, above), len(above), PART)
             self._levels.append(above)
 
     @property
@@ -56,6 +62,15 @@ class Tree:
                 siblings.append(_hash_bytes(level[index ^ 1]))
             index >>= 1
         return siblings
+
+
+def _hash_leaves(leaves: Words, nodes: Words, start: int, stop: int) -> None:
+    keccak.hash_leaves(leaves[start:stop], nodes[start:stop])
+
+
+def _hash_pairs(below: Words, above: Words, start: int, stop: int) -> None:
+    # The last part ends with the lone node, where there is one.
+    keccak.hash_pairs(below[2 * start : 2 * stop], above[start:stop])
 
 
 def _hash_bytes(node: Words) -> bytes:

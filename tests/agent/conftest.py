@@ -65,6 +65,8 @@ def small(genesis: int = 1, **changes: Any) -> Parameters:
         "phase_ms": (100, 100, 500, 100, 300),
         "opening_slots": 1,
         "opened_tiles": 4,
+        "opened_lanes": 4,
+        "fill_permutations": 2,
         "first_difficulty": 8,
         "epochs_per_root": 1,
         "challenge_s": 3,
@@ -135,7 +137,7 @@ class Coordinator:
             counted=6,
             weights=(1, 0, 0, 2),
             rewards=(10**18, 0, 0, 5),
-            reasons=(0, 62, 62, 0),
+            reasons=(0, 65, 62, 0),
             difficulties=difficulties,
         )
 

@@ -15,12 +15,13 @@ import pytest
 
 from edgeproof.agent.options import PROVER
 from edgeproof.agent.prover_process import ProverFailed, ProverProcess
-from edgeproof.proofs import matmul, proof_of_work
+from edgeproof.kernels.shapes import MAX_SOLUTIONS
+from edgeproof.proofs import matmul, memory, proof_of_work
 from edgeproof.proofs.reasons import Reason
 
 pytestmark = pytest.mark.integration
 
-SEED, DRAW = b"\x01" * 32, b"\x02" * 32
+SEED, DRAW, OTHER = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32
 
 
 class Prover:
@@ -57,14 +58,40 @@ class Prover:
             }
         )
 
-    def open(self, job: int, products: int) -> None:
+    def open(self, job: int, items: int) -> None:
         self.process.send(
             {
                 "do": "open",
                 "job": job,
+                "card": 0,
                 "draw": DRAW.hex(),
-                "products": products,
+                "items": items,
                 "count": 8,
+            }
+        )
+
+    def fill(self, job: int, milliseconds: int = 100, **changes: object) -> None:
+        command = {
+            "do": "fill",
+            "job": job,
+            "card": 0,
+            "seed": SEED.hex(),
+            "permutations": 2,
+            "walk_ms": 200,
+            "share": 0.1,
+            "milliseconds": milliseconds,
+        }
+        self.process.send(command | changes)
+
+    def walk(self, job: int, fill: int, milliseconds: int = 2000) -> None:
+        self.process.send(
+            {
+                "do": "walk",
+                "job": job,
+                "card": 0,
+                "fill": fill,
+                "seed": OTHER.hex(),
+                "milliseconds": milliseconds,
             }
         )
 
@@ -110,7 +137,7 @@ async def test_found_nonces_verify(
     prover.process.send(search | aim)
     answers = await prover.until("done")
     assert {a["size"] for a in answers if a["is"] == "found"} == {expected}
-    nonces = b"".join(items(answers))
+    nonces = b"".join(items(answers)[:MAX_SOLUTIONS])
     assert proof_of_work.verify(SEED, expected, nonces) is Reason.NONE
 
 
@@ -132,9 +159,64 @@ async def test_a_wrong_command_fails_alone(prover: Prover) -> None:
     assert "products to open" in answer["why"]
 
 
+async def test_a_memory_is_walked_over_twice_and_each_opening_verifies(
+    prover: Prover,
+) -> None:
+    await prover.process.load()
+    prover.fill(1)
+    await prover.until("done")
+    for job in (2, 3):
+        prover.walk(job, fill=1)
+        found, _ = await prover.until("done")
+        (root,) = items([found])
+        prover.open(job, 1)
+        (answer,) = await prover.until("opening")
+        payload = bytes.fromhex(answer["payload"])
+        size = found["size"]
+        verdict = memory.verify(SEED, OTHER, size, root, DRAW, payload, 2, 8)
+        assert (answer["job"], verdict) == (job, Reason.NONE)
+
+
+async def test_what_was_not_filled_or_is_released_cannot_be_walked_over(
+    prover: Prover,
+) -> None:
+    await prover.process.load()
+    prover.walk(2, fill=1)
+    (answer,) = await prover.until("failed")
+    assert "was not filled" in answer["why"]
+    prover.fill(1)
+    await prover.until("done")
+    prover.walk(2, fill=9)
+    assert (await prover.until("failed"))[-1]["job"] == 2
+    prover.process.send({"do": "release", "card": 0, "fill": 9})  # another one
+    prover.walk(2, fill=1)
+    assert items(await prover.until("done"))
+    prover.process.send({"do": "release", "card": 0, "fill": 1})
+    prover.walk(3, fill=1)
+    assert (await prover.until("failed"))[-1]["job"] == 3
+    prover.open(2, 1)  # what was walked can still be opened
+    assert await prover.until("opening")
+
+
+async def test_a_walk_that_would_be_late_is_not_begun(prover: Prover) -> None:
+    await prover.process.load()
+    prover.fill(1)
+    await prover.until("done")
+    prover.walk(2, 1, milliseconds=0)
+    (answer,) = await prover.until("failed")
+    assert "walked over in time" in answer["why"]
+
+
+async def test_a_share_of_nothing_leaves_no_room(prover: Prover) -> None:
+    await prover.process.load()
+    prover.fill(1, share=0.0)
+    (answer,) = await prover.until("failed")
+    assert "room for 0 items" in answer["why"]
+
+
 async def test_old_digests_are_forgotten(prover: Prover) -> None:
     await prover.process.load()
-    for job in range(5):
+    for job in range(7):
         prover.multiply(job, 50)
         await prover.until("done")
     prover.open(0, 1)

@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeproof.agent.rounds import Abandon, Multiply, Open, Order, Rounds, Search, Send
+from edgeproof.agent.rounds import (
+    Abandon,
+    Fill,
+    Multiply,
+    Open,
+    Order,
+    Release,
+    Rounds,
+    Search,
+    Send,
+    Walk,
+)
 from edgeproof.agent.work import MOST_MESSAGES, CardWork, Job
 from edgeproof.proofs import challenge
 from edgeproof.proofs.keccak import keccak
@@ -24,6 +35,8 @@ ENTROPY = b"\x0e" * 32
 DRAWING = b"\x0d" * 32
 PRODUCTS = Job(0, Phase.MATMUL, 0)
 NONCES = Job(0, Phase.POW, 0)
+FILLED = Job(0, Phase.FILL, 0)
+WALK, SECOND_WALK = Job(0, Phase.WALK, 0), Job(0, Phase.SECOND_WALK, 0)
 
 
 @pytest.fixture
@@ -78,10 +91,102 @@ def test_a_phase_value_starts_every_card_on_its_own_seed(
     assert start(rounds, Phase.MATMUL) == []
 
 
-@pytest.mark.parametrize("phase", [Phase.FILL, Phase.WALK, Phase.SECOND_WALK])
-def test_the_memory_phases_pass_by(rounds: Rounds, phase: Phase) -> None:
+def test_a_fill_begins_a_memory_of_its_own_seed_and_commits_nothing(
+    rounds: Rounds, device: Key
+) -> None:
+    (order,) = start(rounds, Phase.FILL, now=50)
+    seed = challenge.card_seed(challenge.FILL, ENTROPY, b"\x0f" * 32, device.address, 0)
+    # Of a phase of 100 ms: half of it, since the margin would take all.
+    assert order == Fill(FILLED, seed, 2, 100, 100)
+    assert rounds.finished(FILLED, 95) == []
+    assert rounds.due(1000) == []
+    assert rounds.next_due() is None
+    assert rounds.work == {}
+
+
+@pytest.mark.parametrize("phase", [Phase.WALK, Phase.SECOND_WALK])
+def test_a_walk_names_the_fill_and_has_a_seed_of_its_own(
+    rounds: Rounds, device: Key, phase: Phase
+) -> None:
+    start(rounds, Phase.FILL)
+    (order,) = start(rounds, phase, now=100)
+    value = challenge.card_seed(
+        challenge.WALK, ENTROPY, b"\x0f" * 32, device.address, 0
+    )
+    assert order == Walk(Job(0, phase, 0), FILLED, value, 150)
+
+
+@pytest.mark.parametrize("phase", [Phase.WALK, Phase.SECOND_WALK])
+def test_without_a_fill_there_is_no_walk(rounds: Rounds, phase: Phase) -> None:
     assert start(rounds, phase) == []
     assert rounds.next_due() is None
+
+
+def walked(rounds: Rounds, job: Job, items: int, now: int) -> list[Commitment]:
+    """Let a walk end well, and return what was committed to."""
+    start(rounds, job.phase, now)
+    rounds.found(job, items, [bytes(32)])
+    rounds.finished(job, now + 40)
+    return [m for later in range(40, 110, 5) for m in sent(rounds.due(now + later))]
+
+
+def test_each_walk_is_one_message_and_opened_like_products(
+    rounds: Rounds, coordinator: "Coordinator"
+) -> None:
+    domain = coordinator.description.domain
+    start(rounds, Phase.FILL)
+    (first,) = walked(rounds, WALK, 1000, now=100)
+    (second,) = walked(rounds, SECOND_WALK, 900, now=700)
+    for message, items in ((first, 1000), (second, 900)):
+        assert (message.size, message.sequence) == (items, 0)
+        assert message.payload == bytes(32)
+        receive(rounds, domain, message, slot=0)
+    count = coordinator.parameters.opened_lanes
+    assert rounds.drawn(2, DRAWING, 2000) == [
+        Open(job, challenge.draw(message.digest(domain), DRAWING), 1, count)
+        for job, message in ((WALK, first), (SECOND_WALK, second))
+    ]
+    assert rounds.work == {WALK: 128_000, SECOND_WALK: 115_200}
+
+
+def test_memory_is_released_after_the_second_walk(rounds: Rounds) -> None:
+    start(rounds, Phase.FILL)
+    start(rounds, Phase.WALK, now=100)
+    rounds.found(WALK, 1000, [bytes(32)])
+    assert rounds.finished(WALK, 140) == []
+    start(rounds, Phase.SECOND_WALK, now=700)
+    assert rounds.finished(SECOND_WALK, 740) == [Release(FILLED)]
+    assert rounds.finished(SECOND_WALK, 741) == []
+
+
+def test_memory_is_released_when_the_first_walk_comes_to_nothing(
+    rounds: Rounds,
+) -> None:
+    start(rounds, Phase.FILL)
+    start(rounds, Phase.WALK, now=100)
+    assert rounds.finished(WALK, 140) == [Release(FILLED)]
+    assert start(rounds, Phase.SECOND_WALK, now=700) == []
+
+
+def test_memory_is_released_when_the_round_is_over(rounds: Rounds) -> None:
+    start(rounds, Phase.FILL)
+    rounds.due(1000)  # so that nothing is left to abandon
+    assert rounds.busy
+    assert rounds.beacon(0) == []  # the second walk can still be committed in it
+    assert rounds.beacon(1) == [Release(FILLED)]
+    assert not rounds.busy
+    assert rounds.beacon(2) == []
+
+
+def test_no_card_holds_two_memories(rounds: Rounds) -> None:
+    rounds.sizes = {0: 1024, 1: 1024}
+    start(rounds, Phase.FILL)
+    later = start(rounds, Phase.FILL, now=5000, opened=5)
+    assert [type(order) for order in later] == [Release, Fill, Release, Fill]
+    assert [order.fill.card for order in later if isinstance(order, Release)] == [0, 1]
+    walks = start(rounds, Phase.WALK, now=5100, opened=5)
+    assert [order.fill.round for order in walks if isinstance(order, Walk)] == [5, 5]
+    assert start(rounds, Phase.WALK, now=5100, opened=0) == []
 
 
 def test_what_is_found_is_committed_in_a_chain(
@@ -127,7 +232,7 @@ def test_a_message_that_came_too_late_ends_the_prefix(
     receive(rounds, domain, messages[1], slot=1)
     (order,) = rounds.drawn(2, DRAWING, 2000)
     assert isinstance(order, Open)
-    assert order.products == len(messages[0].payload) // 32
+    assert order.items == len(messages[0].payload) // 32
 
 
 def test_missing_receipts_are_waited_for_then_acknowledgements_do(

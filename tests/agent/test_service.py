@@ -123,7 +123,11 @@ def verify_round(coordinator: "Coordinator", device: Key, opened: int) -> None:
     products = committed(Phase.MATMUL)
     payload = b"".join(message.payload for message in products)
     roots = [payload[at : at + 32] for at in range(0, len(payload), 32)]
-    openings = [o for _, o in coordinator.heard["opening"] if o.round == opened]
+    openings = [
+        o
+        for _, o in coordinator.heard["opening"]
+        if (o.round, o.phase) == (opened, Phase.MATMUL)
+    ]
     assert len(openings) == 1
     last = products[-1].digest(domain)
     assert openings[0].commitment == last

@@ -41,6 +41,7 @@ def test_what_is_given_outweighs_the_environment(
         ("TELEMETRY_S", "soon"),
         ("OUTBOX_BYTES", "100"),
         ("PROVER_NICENESS", "20"),
+        ("PROVER_MEMORY_SHARE", "1.0"),
         ("PROVER_COMMAND", "[]"),
         ("LOG_LEVEL", "loud"),
     ],

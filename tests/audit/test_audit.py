@@ -21,7 +21,7 @@ from edgeproof.audit.onchain import ChainReader, PostedRoot
 from edgeproof.audit.replay import replay
 from edgeproof.errors import EdgeproofError
 from edgeproof.proofs.keccak import keccak
-from edgeproof.simulator.epochs import Behaviour, SimulatedNetwork, judge_products
+from edgeproof.simulator.epochs import Behaviour, SimulatedNetwork, judge_stand_ins
 from edgeproof.telemetry.messages import EpochRoot
 
 ALL_FILES = sorted({*FILES, MANIFEST, ATTESTATION})
@@ -30,11 +30,11 @@ Closed = tuple[SimulatedNetwork, EpochRecord, Outcome]
 
 
 def audit(folder: Path, chain: ChainReader | None = None) -> Report:
-    return real_audit(folder, chain, verify=judge_products)
+    return real_audit(folder, chain, verify=judge_stand_ins)
 
 
 def publish(folder: Path, network: SimulatedNetwork, record: EpochRecord) -> Outcome:
-    outcome = replay(record, judge_products)
+    outcome = replay(record, judge_stand_ins)
     attest_as_is(folder, network, record, outcome)
     return outcome
 
@@ -50,7 +50,7 @@ def attest_as_is(
 def closed() -> Closed:
     network = SimulatedNetwork(count=2)
     record = network.epoch(0, {1: Behaviour(garbage=True)})
-    return network, record, replay(record, judge_products)
+    return network, record, replay(record, judge_stand_ins)
 
 
 @pytest.fixture(scope="module")
@@ -276,7 +276,7 @@ def test_a_well_signed_root_of_something_else_fails(
 def test_without_attestation_it_agrees_only_for_attestors(folder: Path) -> None:
     (folder / ATTESTATION).unlink()
     assert audit(folder).failure == "attestation.json: expected a file, got none"
-    assert real_audit(folder, verify=judge_products, attested=False).agrees
+    assert real_audit(folder, verify=judge_stand_ins, attested=False).agrees
 
 
 def test_any_attestation_reads_back(closed: Closed) -> None:
@@ -398,4 +398,4 @@ def test_a_table_in_other_parquet_options_is_not_canonical(
 def test_the_same_inputs_give_the_same_files(closed: Closed) -> None:
     _, record, outcome = closed
     again = SimulatedNetwork(count=2).epoch(0, {1: Behaviour(garbage=True)})
-    assert encode(again, replay(again, judge_products)) == encode(record, outcome)
+    assert encode(again, replay(again, judge_stand_ins)) == encode(record, outcome)

@@ -19,7 +19,7 @@ from edgeproof.audit.model import EpochRecord, Outcome
 from edgeproof.audit.replay import replay
 from edgeproof.errors import EdgeproofError
 from edgeproof.proofs.keccak import keccak
-from edgeproof.simulator.epochs import Behaviour, SimulatedNetwork, judge_products
+from edgeproof.simulator.epochs import Behaviour, SimulatedNetwork, judge_stand_ins
 from edgeproof.telemetry.kinds import Kind
 
 Closed = tuple[SimulatedNetwork, EpochRecord, Outcome]
@@ -31,7 +31,7 @@ SMALL = tables.Table("small", (("number", Kind("uint64")), ("hash", Kind("bytes3
 def closed() -> Closed:
     network = SimulatedNetwork(count=2)
     record = network.epoch(0, {1: Behaviour(garbage=True)})
-    return network, record, replay(record, judge_products)
+    return network, record, replay(record, judge_stand_ins)
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_a_bundle_reads_back_as_what_was_written(folder: Path, closed: Closed) -
 
 def test_the_record_of_a_bundle_replays_to_the_published_outcome(folder: Path) -> None:
     found = read_bundle(folder)
-    assert replay(found.record, judge_products) == found.outcome
+    assert replay(found.record, judge_stand_ins) == found.outcome
 
 
 def test_the_data_hash_is_that_of_the_manifests_bytes(folder: Path) -> None:
@@ -318,7 +318,7 @@ def test_what_is_carried_out_is_byte_for_byte_what_is_carried_in(
     first = write_bundle(tmp_path / "0", record, outcome)
     carried = replace(outcome.carried, previous_bundle=first)
     following = network.epoch(1, carried=carried)
-    write_bundle(tmp_path / "1", following, replay(following, judge_products))
+    write_bundle(tmp_path / "1", following, replay(following, judge_stand_ins))
     for out, into in zip(layout.CARRIED_OUT, layout.CARRIED_IN, strict=True):
         assert (tmp_path / "0" / out.file).read_bytes() == (
             tmp_path / "1" / into.file

@@ -14,9 +14,9 @@ from edgeproof.audit.bundle import encode, read_bundle, write_bundle
 from edgeproof.audit.model import Arrived, EpochRecord, Heard
 from edgeproof.audit.replay import replay
 from edgeproof.proofs import payout_tree
-from edgeproof.proofs.parameters import PHASE_BUCKET, Bucket
+from edgeproof.proofs.parameters import BUCKET_PHASES, PHASE_BUCKET, Bucket
 from edgeproof.proofs.reasons import Reason
-from edgeproof.simulator.epochs import Behaviour, SimulatedNetwork, judge_products
+from edgeproof.simulator.epochs import Behaviour, SimulatedNetwork, judge_stand_ins
 from edgeproof.telemetry.messages import Commitment
 from edgeproof.telemetry.signing import sign
 
@@ -27,7 +27,7 @@ behaviours = st.dictionaries(
     st.builds(
         Behaviour,
         absent=st.frozensets(st.integers(0, 14)),
-        skips=st.frozensets(st.sampled_from(list(PHASE_BUCKET.values()))),
+        skips=st.frozensets(st.sampled_from(list(BUCKET_PHASES))),
         withholds=st.booleans(),
         garbage=st.booleans(),
     ),
@@ -42,7 +42,7 @@ def epochs(draw: st.DrawFn) -> EpochRecord:
     """
     record = NETWORK.epoch(0, draw(behaviours))
     if draw(st.booleans()):
-        carried = replay(record, judge_products).carried
+        carried = replay(record, judge_stand_ins).carried
         carried = replace(carried, previous_bundle=b"\x01" * 32)
         record = NETWORK.epoch(1, draw(behaviours), carried)
     silent = draw(st.frozensets(st.sampled_from(record.intake), max_size=2))
@@ -64,11 +64,11 @@ laws = settings(max_examples=30, deadline=None)
 def test_law_1_whoever_reads_the_bundle_recomputes_the_same(
     record: EpochRecord,
 ) -> None:
-    outcome = replay(record, judge_products)
+    outcome = replay(record, judge_stand_ins)
     with TemporaryDirectory() as place:
         write_bundle(Path(place) / "0", record, outcome)
         found = read_bundle(Path(place) / "0")
-    again = replay(found.record, judge_products)
+    again = replay(found.record, judge_stand_ins)
     assert again == outcome == found.outcome
     assert encode(found.record, again) == encode(record, outcome)
 
@@ -76,7 +76,7 @@ def test_law_1_whoever_reads_the_bundle_recomputes_the_same(
 @laws
 @given(record=epochs())
 def test_law_2_paid_and_unallocated_are_the_budget(record: EpochRecord) -> None:
-    outcome = replay(record, judge_products)
+    outcome = replay(record, judge_stand_ins)
     paid = sum(payout.reward for payout in outcome.payouts)
     assert paid + outcome.unallocated == outcome.budget
     assert outcome.budget == NETWORK.parameters.cap(record.epoch)
@@ -94,7 +94,7 @@ def test_law_2_paid_and_unallocated_are_the_budget(record: EpochRecord) -> None:
 def test_law_4_what_was_not_proven_is_not_paid_and_says_why(
     record: EpochRecord,
 ) -> None:
-    outcome = replay(record, judge_products)
+    outcome = replay(record, judge_stand_ins)
     for payout in outcome.payouts:
         assert (payout.reward == 0) == (payout.reason is not Reason.NONE)
     for verdict in outcome.verdicts:
@@ -121,13 +121,15 @@ def test_law_4_what_was_not_proven_is_not_paid_and_says_why(
         ),
         (Behaviour(skips=frozenset({Bucket.HASH})), Bucket.HASH, Reason.NO_COMMITMENT),
         (Behaviour(absent=frozenset(range(15))), Bucket.HASH, Reason.NO_UPTIME),
-        (Behaviour(), Bucket.MEMORY, Reason.BUCKET_NOT_MEASURED),
+        (Behaviour(garbage=True), Bucket.MEMORY, Reason.WRONG_LANE),
+        (Behaviour(withholds=True), Bucket.MEMORY, Reason.NO_OPENING),
+        (Behaviour(), Bucket.BANDWIDTH, Reason.BUCKET_NOT_MEASURED),
     ],
 )
 def test_each_fault_has_its_reason(
     behaviour: Behaviour, bucket: Bucket, reason: Reason
 ) -> None:
-    outcome = replay(NETWORK.epoch(0, {0: behaviour}), judge_products)
+    outcome = replay(NETWORK.epoch(0, {0: behaviour}), judge_stand_ins)
     device = NETWORK.devices[0].key.address
     (payout,) = [
         p for p in outcome.payouts if p.device == device and p.bucket == bucket
@@ -136,7 +138,7 @@ def test_each_fault_has_its_reason(
 
 
 def test_nonces_that_do_not_solve_are_not_paid() -> None:
-    outcome = replay(NETWORK.epoch(0, {0: Behaviour(garbage=True)}), judge_products)
+    outcome = replay(NETWORK.epoch(0, {0: Behaviour(garbage=True)}), judge_stand_ins)
     device = NETWORK.devices[0].key.address
     reasons = {
         v.reason
@@ -165,9 +167,9 @@ def test_law_5_duplicates_and_any_order_change_nothing(
         "commitments", "openings",
     )  # fmt: skip
     changes: dict[str, Any] = {name: repeated(getattr(record, name)) for name in names}
-    outcome = replay(record, judge_products)
+    outcome = replay(record, judge_stand_ins)
     again = replace(record, **changes)
-    assert replay(again, judge_products) == outcome
+    assert replay(again, judge_stand_ins) == outcome
     assert encode(again, outcome) == encode(record, outcome)
 
 
@@ -184,7 +186,7 @@ def test_law_5_a_message_that_came_again_later_changes_nothing(
     later = [slot for slot in slots if slot >= row.slot]
     again = Arrived(data.draw(st.sampled_from(later)), row.signed)
     changed = replace(record, commitments=(again, *rows))
-    assert replay(changed, judge_products) == replay(record, judge_products)
+    assert replay(changed, judge_stand_ins) == replay(record, judge_stand_ins)
 
 
 def test_two_messages_with_one_sequence_number_void_the_cards_phase() -> None:
@@ -195,7 +197,7 @@ def test_two_messages_with_one_sequence_number_void_the_cards_phase() -> None:
     other = replace(message, payload=message.payload + message.payload)
     extra = Arrived(first.slot, sign(other, NETWORK.description.domain, device.key))
     for rows in ((extra, *record.commitments), (*record.commitments, extra)):
-        outcome = replay(replace(record, commitments=rows), judge_products)
+        outcome = replay(replace(record, commitments=rows), judge_stand_ins)
         place = (message.round, PHASE_BUCKET_OF[message.phase], message.device)
         (verdict,) = [
             v for v in outcome.verdicts if (v.round, v.bucket, v.device) == place
@@ -212,6 +214,6 @@ def test_a_slot_without_intake_root_counts_against_nobody() -> None:
     silent: Heard = record.intake[1]
     slot = silent.signed.message.slot
     fewer = replace(record, intake=tuple(h for h in record.intake if h is not silent))
-    outcome = replay(fewer, judge_products)
-    assert outcome.countable == replay(record, judge_products).countable & ~(1 << slot)
+    outcome = replay(fewer, judge_stand_ins)
+    assert outcome.countable == replay(record, judge_stand_ins).countable & ~(1 << slot)
     assert all(row.slots == outcome.countable for row in outcome.attendance)

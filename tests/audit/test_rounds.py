@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from edgeproof.audit.model import Arrived, EpochRecord, Verdict
 from edgeproof.audit.replay import replay
 from edgeproof.audit.rounds import (
+    BucketRound,
     ProofCase,
     RoundJudge,
-    RoundPhase,
     Schedule,
     difficulty,
     prefix_of,
@@ -20,20 +20,21 @@ from edgeproof.audit.rounds import (
 )
 from edgeproof.kernels.shapes import MAX_PRODUCTS, MAX_SOLUTIONS
 from edgeproof.proofs import timetable
-from edgeproof.proofs.parameters import PHASE_BUCKET, Bucket, Phase, demo
+from edgeproof.proofs.parameters import BUCKET_PHASES, Bucket, Phase, demo
 from edgeproof.proofs.reasons import Reason
 from edgeproof.simulator.epochs import (
     GENESIS_TIME,
     HONEST,
     Behaviour,
     SimulatedNetwork,
-    judge_products,
+    judge_stand_ins,
 )
 from edgeproof.telemetry.messages import ZERO, Commitment, Opening
 from edgeproof.telemetry.signing import sign
 
-# A round opens as soon as the one before is over, so that some cross the epochs.
-EAGER = replace(demo(GENESIS_TIME), first_difficulty=3, round_one_in=1)
+# A round opens as soon as the one before is over, and the close comes late enough, so
+# that some are decided in both epochs, the memory of them too.
+EAGER = replace(demo(GENESIS_TIME), first_difficulty=3, round_one_in=1, close_slot=8)
 NETWORK = SimulatedNetwork(count=1, parameters=EAGER)
 PAIR = SimulatedNetwork(count=2, parameters=EAGER)
 RECORD = NETWORK.epoch(0)
@@ -63,11 +64,13 @@ def commitment(
 
 
 def opening(
-    answered: Commitment, payload: bytes = HONEST, slot: int = DUE
+    answered: Commitment, payload: bytes = HONEST, slot: int | None = None
 ) -> Arrived[Opening]:
     digest = answered.digest(DOMAIN)
-    message = Opening(DEVICE.address, OPENED, 0, Phase.MATMUL, digest, payload)
-    return Arrived(slot, sign(message, DOMAIN, DEVICE))
+    message = Opening(DEVICE.address, OPENED, 0, answered.phase, digest, payload)
+    last = timetable.commit_slot(EAGER, OPENED, Phase(answered.phase))
+    due = timetable.opening_deadline(EAGER, last + 2)
+    return Arrived(due if slot is None else slot, sign(message, DOMAIN, DEVICE))
 
 
 FIRST = commitment()
@@ -158,12 +161,13 @@ CASES = {
 
 def judged(
     record: EpochRecord,
-    phase: Phase,
-    verify: Callable[[ProofCase], Reason] = judge_products,
+    bucket: Bucket,
+    verify: Callable[[ProofCase], Reason] = judge_stand_ins,
 ) -> list[Verdict]:
-    """Return the verdicts on one phase of the second round."""
+    """Return the verdicts of the second round on one bucket."""
     schedule = Schedule.of(record)
-    (place,) = [p for p in schedule.decided() if (p.opened, p.phase) == (OPENED, phase)]
+    name = (OPENED, bucket)
+    (place,) = [p for p in schedule.decided() if (p.opened, p.bucket) == name]
     assert not place.void
     return RoundJudge(record, schedule, verify).judge(place)
 
@@ -175,7 +179,7 @@ def test_each_fault_has_its_reason(case: Case) -> None:
         commitments=tuple(case.commitments),
         openings=tuple(case.openings),
     )
-    (verdict,) = judged(record, Phase.MATMUL)
+    (verdict,) = judged(record, Bucket.COMPUTE)
     work = case.products * 512**3
     phase_ms = EAGER.phase_ms[Phase.MATMUL]
     assert verdict == Verdict(
@@ -187,6 +191,132 @@ def test_each_fault_has_its_reason(case: Case) -> None:
         work * 1000 // phase_ms,
         case.reason,
     )
+
+
+def walk(
+    items: int, phase: Phase = Phase.WALK, payload: bytes = bytes(32)
+) -> Arrived[Commitment]:
+    return commitment(size=items, phase=phase, payload=payload)
+
+
+def again(items: int, payload: bytes = bytes(32)) -> Arrived[Commitment]:
+    return walk(items, Phase.SECOND_WALK, payload)
+
+
+def answers(
+    *commitments: Arrived[Commitment], payload: bytes = HONEST
+) -> list[Arrived[Opening]]:
+    return [opening(each.signed.message, payload) for each in commitments]
+
+
+BOTH = [walk(1000), again(900)]
+CHANGED = commitment(1, walk(1000).signed.message, size=999, phase=Phase.WALK)
+TWO_ROOTS = walk(1000, payload=bytes(64))
+PART_OF_A_ROOT = walk(1000, payload=bytes(31))
+TOO_FEW, TOO_MANY_ITEMS = walk(63), walk(2**32 + 1)
+
+MEMORY_CASES = {
+    "two walks: the lower one counts": (BOTH, answers(*BOTH), Reason.NONE, 900),
+    "the second one is larger": (
+        [walk(900), again(1000)],
+        answers(walk(900), again(1000)),
+        Reason.NONE,
+        900,
+    ),
+    "as large as can be": (
+        [walk(2**32), again(2**32)],
+        answers(walk(2**32), again(2**32)),
+        Reason.NONE,
+        2**32,
+    ),
+    "no second walk": (BOTH[:1], answers(BOTH[0]), Reason.NO_COMMITMENT, 0),
+    "no first walk": (BOTH[1:], answers(BOTH[1]), Reason.NO_COMMITMENT, 0),
+    "the second one is not opened": (BOTH, answers(BOTH[0]), Reason.NO_OPENING, 0),
+    "the second one is wrong": (
+        BOTH,
+        [*answers(BOTH[0]), *answers(BOTH[1], payload=b"garbage")],
+        Reason.WRONG_LANE,
+        0,
+    ),
+    "the first one is wrong, the second not opened": (
+        BOTH,
+        answers(BOTH[0], payload=b"garbage"),
+        Reason.WRONG_LANE,
+        0,
+    ),
+    "too few items": (
+        [TOO_FEW, BOTH[1]],
+        answers(TOO_FEW, BOTH[1]),
+        Reason.WRONG_SIZE,
+        0,
+    ),
+    "more items than an index reaches": (
+        [TOO_MANY_ITEMS, BOTH[1]],
+        answers(TOO_MANY_ITEMS, BOTH[1]),
+        Reason.WRONG_SIZE,
+        0,
+    ),
+    "a number of items that changes": (
+        [BOTH[0], CHANGED, BOTH[1]],
+        answers(CHANGED, BOTH[1]),
+        Reason.WRONG_SIZE,
+        0,
+    ),
+    "two roots": (
+        [TWO_ROOTS, BOTH[1]],
+        answers(TWO_ROOTS, BOTH[1]),
+        Reason.TOO_MUCH_WORK,
+        0,
+    ),
+    "part of a root": (
+        [PART_OF_A_ROOT, BOTH[1]],
+        answers(PART_OF_A_ROOT, BOTH[1]),
+        Reason.MALFORMED,
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("commitments", "openings", "reason", "items"),
+    MEMORY_CASES.values(),
+    ids=MEMORY_CASES.keys(),
+)
+def test_memory_is_worth_the_lower_of_both_walks_and_nothing_if_one_fails(
+    commitments: list[Arrived[Commitment]],
+    openings: list[Arrived[Opening]],
+    reason: Reason,
+    items: int,
+) -> None:
+    record = replace(RECORD, commitments=tuple(commitments), openings=tuple(openings))
+    (verdict,) = judged(record, Bucket.MEMORY)
+    held = 128 * items
+    assert verdict == Verdict(
+        OPENED, Bucket.MEMORY, DEVICE.address, 0, held, held, reason
+    )
+
+
+def test_a_walk_is_judged_by_the_seeds_of_its_fill_and_of_its_own_phase() -> None:
+    asked: list[ProofCase] = []
+
+    def believe(case: ProofCase) -> Reason:
+        asked.append(case)
+        return Reason.NONE
+
+    judged(
+        replace(RECORD, commitments=tuple(BOTH), openings=tuple(answers(*BOTH))),
+        Bucket.MEMORY,
+        believe,
+    )
+    judge = RoundJudge(RECORD, Schedule.of(RECORD), believe)
+    fill = judge.seed(OPENED, Phase.FILL, DEVICE.address, 0)
+    for case, phase, items in zip(
+        asked, (Phase.WALK, Phase.SECOND_WALK), (1000, 900), strict=True
+    ):
+        assert case.seed == judge.seed(OPENED, phase, DEVICE.address, 0)
+        assert (case.fill_seed, case.size) == (fill, items)
+        assert (case.permutations, case.opened) == (2, EAGER.opened_lanes)
+    assert len({fill, *(case.seed for case in asked)}) == 3
 
 
 NONCES = b"".join(n.to_bytes(8, "big") for n in range(MAX_SOLUTIONS + 1))
@@ -214,7 +344,7 @@ def test_hashes_are_paid_at_the_difficulty_of_the_card(
         asked.append(case)
         return Reason.NONE
 
-    (verdict,) = judged(record, Phase.POW, believe)
+    (verdict,) = judged(record, Bucket.HASH, believe)
     assert (verdict.reason, verdict.work) == (reason, count << 3)
     assert [len(case.items) for case in asked] == ([8 * count] if count else [])
     assert all(not case.draw and not case.opening for case in asked)
@@ -222,7 +352,7 @@ def test_hashes_are_paid_at_the_difficulty_of_the_card(
 
 def test_the_difficulty_follows_the_last_work_above_zero() -> None:
     schedule = Schedule.of(RECORD)
-    judge = RoundJudge(RECORD, schedule, judge_products)
+    judge = RoundJudge(RECORD, schedule, judge_stand_ins)
     name = (DEVICE.address, 0)
     assert judge.difficulty(*name) == EAGER.first_difficulty
     for place in schedule.decided():
@@ -241,9 +371,13 @@ def test_a_proof_that_fails_is_worth_nothing_for_the_reason_it_fails(
     reason: Reason,
 ) -> None:
     nonces = commitment(size=3, payload=NONCES[:16], phase=Phase.POW)
-    record = replace(RECORD, commitments=(FIRST, nonces), openings=(ANSWER,))
-    for phase in PHASE_BUCKET:
-        (verdict,) = judged(record, phase, lambda _: reason)
+    record = replace(
+        RECORD,
+        commitments=(FIRST, nonces, *BOTH),
+        openings=(ANSWER, *answers(*BOTH)),
+    )
+    for bucket in BUCKET_PHASES:
+        (verdict,) = judged(record, bucket, lambda _: reason)
         assert (verdict.work, verdict.figure, verdict.reason) == (0, 0, reason)
 
 
@@ -257,10 +391,10 @@ def test_the_chain_may_hold_any_number_of_messages() -> None:
     assert prefix_of([], DOMAIN) == ([], Reason.NO_COMMITMENT)
 
 
-def phases(record: EpochRecord, close: int | None = None) -> dict[int, RoundPhase]:
-    """Return what is decided of the second round, by phase."""
-    decided = Schedule.of(record, close).decided()
-    return {p.phase: p for p in decided if p.opened == OPENED}
+def decided_of(record: EpochRecord) -> dict[Bucket, BucketRound]:
+    """Return what is decided of the second round, by bucket."""
+    decided = Schedule.of(record).decided()
+    return {p.bucket: p for p in decided if p.opened == OPENED}
 
 
 def without_root(slot: int) -> EpochRecord:
@@ -283,33 +417,56 @@ def without_phase(phase: Phase) -> EpochRecord:
     [
         pytest.param(RECORD, set(), id="all is published"),
         pytest.param(
-            without_phase(Phase.MATMUL), {Phase.MATMUL}, id="no value of the phase"
+            without_phase(Phase.MATMUL), {Bucket.COMPUTE}, id="no value of the phase"
         ),
-        pytest.param(without_phase(Phase.FILL), set(), id="no value of another phase"),
-        pytest.param(without_root(LAST), {*PHASE_BUCKET}, id="no root of commitments"),
-        pytest.param(without_root(DUE), {Phase.MATMUL}, id="no root of openings"),
-        pytest.param(without_root(DUE + 1), set(), id="no root later"),
+        pytest.param(
+            without_phase(Phase.FILL), {Bucket.MEMORY}, id="no value of the fill"
+        ),
+        pytest.param(
+            without_phase(Phase.WALK), {Bucket.MEMORY}, id="no value of the first walk"
+        ),
+        pytest.param(
+            without_phase(Phase.SECOND_WALK),
+            {Bucket.MEMORY},
+            id="no value of the second walk",
+        ),
+        pytest.param(without_root(LAST), {*BUCKET_PHASES}, id="no root of commitments"),
+        pytest.param(
+            without_root(DUE), {Bucket.COMPUTE, Bucket.MEMORY}, id="no root of openings"
+        ),
+        pytest.param(
+            without_root(DUE + 1), {Bucket.MEMORY}, id="no root of the last openings"
+        ),
+        pytest.param(without_root(DUE + 2), set(), id="no root later"),
         pytest.param(without_root(OPENED - 1), set(), id="no root before"),
         pytest.param(
-            without_entropy(*range(DRAW, 20)), {Phase.MATMUL}, id="never drawn"
+            without_entropy(*range(DRAW, 20)),
+            {Bucket.COMPUTE, Bucket.MEMORY},
+            id="never drawn",
+        ),
+        pytest.param(
+            without_entropy(DRAW + 1, DRAW + 2),
+            {Bucket.MEMORY},
+            id="only the second walk never drawn",
         ),
     ],
 )
-def test_what_the_network_did_not_publish_voids_the_phase_for_all(
-    record: EpochRecord, void: set[Phase]
+def test_what_the_network_did_not_publish_voids_the_round_for_all(
+    record: EpochRecord, void: set[Bucket]
 ) -> None:
-    found = phases(record)
-    assert set(found) == set(PHASE_BUCKET)
-    assert {Phase(name) for name, place in found.items() if place.void} == void
+    found = decided_of(record)
+    assert set(found) == set(BUCKET_PHASES)
+    assert {bucket for bucket, place in found.items() if place.void} == void
 
 
 def test_a_draw_that_comes_late_but_in_time_still_draws() -> None:
-    found = phases(without_entropy(DRAW))[Phase.MATMUL]
-    assert (found.draw, found.void) == (DRAW + 1, False)
+    found = decided_of(without_entropy(DRAW))[Bucket.COMPUTE]
+    assert not found.void
+    assert [part.draw for part in found.parts] == [DRAW + 1]
 
 
 def test_a_void_phase_is_void_for_the_payout_too() -> None:
-    outcome = replay(without_phase(Phase.MATMUL), judge_products)
+    outcome = replay(without_phase(Phase.MATMUL), judge_stand_ins)
     assert (OPENED, Bucket.COMPUTE) in outcome.voids
     assert not [
         v for v in outcome.verdicts if (v.round, v.bucket) == (OPENED, Bucket.COMPUTE)
@@ -318,6 +475,7 @@ def test_a_void_phase_is_void_for_the_payout_too() -> None:
 
 def test_work_is_what_the_kernels_say() -> None:
     assert work_of(Bucket.COMPUTE, 3, 512) == 3 * 512**3
+    assert work_of(Bucket.MEMORY, 1, 512) == 512 * 128
     assert work_of(Bucket.HASH, 3, 11) == 3 * 2**11
 
 
@@ -325,7 +483,7 @@ behaviours = st.dictionaries(
     st.integers(0, 1),
     st.builds(
         Behaviour,
-        skips=st.frozensets(st.sampled_from(list(PHASE_BUCKET.values()))),
+        skips=st.frozensets(st.sampled_from(list(BUCKET_PHASES))),
         withholds=st.booleans(),
         garbage=st.booleans(),
     ),
@@ -349,7 +507,7 @@ def until(record: EpochRecord, slot: int) -> EpochRecord:
 
 def verdicts(record: EpochRecord, close: int | None = None) -> set[Verdict]:
     schedule = Schedule.of(record, close)
-    judge = RoundJudge(record, schedule, judge_products)
+    judge = RoundJudge(record, schedule, judge_stand_ins)
     return {
         verdict
         for place in schedule.decided()
@@ -382,7 +540,7 @@ def test_both_epochs_decide_a_round_between_them_alike(
     first: dict[int, Behaviour], second: dict[int, Behaviour]
 ) -> None:
     earlier = PAIR.epoch(0, first)
-    outcome = replay(earlier, judge_products)
+    outcome = replay(earlier, judge_stand_ins)
     # What was said before the close stands in both records.
     later = PAIR.epoch(1, second, outcome.carried)
     close, begin = timetable.close_of(EAGER, 0), timetable.first_slot(EAGER, 1)
@@ -398,17 +556,17 @@ def test_both_epochs_decide_a_round_between_them_alike(
         ),
     )
     shared = {v for v in outcome.verdicts if v.round >= begin}
-    again = set(replay(later, judge_products).verdicts)
+    again = set(replay(later, judge_stand_ins).verdicts)
     assert shared <= again
     places = {(v.round, v.bucket) for v in shared}
     assert {v for v in again if (v.round, v.bucket) in places} == shared
 
 
 def test_some_rounds_do_lie_between_two_epochs() -> None:
-    outcome = replay(PAIR.epoch(0), judge_products)
+    outcome = replay(PAIR.epoch(0), judge_stand_ins)
     begin = timetable.first_slot(EAGER, 1)
     found = {v.bucket for v in outcome.verdicts if v.round >= begin}
-    assert found == {Bucket.COMPUTE, Bucket.HASH}
+    assert found == {*BUCKET_PHASES}
 
 
 def test_what_is_due_at_the_close_is_left_to_the_next_epoch() -> None:
@@ -419,6 +577,6 @@ def test_what_is_due_at_the_close_is_left_to_the_next_epoch() -> None:
         if timetable.commit_slot(EAGER, opened, Phase.POW) == close
     ]
     assert due_then
-    decided = {(place.opened, place.phase) for place in schedule.decided()}
-    assert not decided & {(opened, Phase.POW) for opened in due_then}
-    assert replay(RECORD, judge_products).voids == ()
+    decided = {(place.opened, place.bucket) for place in schedule.decided()}
+    assert not decided & {(opened, Bucket.HASH) for opened in due_then}
+    assert replay(RECORD, judge_stand_ins).voids == ()

@@ -11,13 +11,13 @@ from edgeproof.audit.model import Arrived, EpochRecord, Outcome
 from edgeproof.audit.replay import replay, roster
 from edgeproof.coordinator.sqlite_store import SqliteStore
 from edgeproof.coordinator.store import Batch, Kept
-from edgeproof.simulator.epochs import Behaviour, SimulatedNetwork, judge_products
+from edgeproof.simulator.epochs import Behaviour, SimulatedNetwork, judge_stand_ins
 from edgeproof.telemetry.messages import Commitment, Opening, Seal, Telemetry
 
 NETWORK = SimulatedNetwork(count=3)
 CHEATER = 2
 RECORD = NETWORK.epoch(behaviours={CHEATER: Behaviour(garbage=True)})
-OUTCOME = replay(RECORD, judge_products)
+OUTCOME = replay(RECORD, judge_stand_ins)
 
 VOID = 24
 """A slot of epoch 1 for which the network published no intake root."""
@@ -112,7 +112,7 @@ def two_epochs(closed: Closed) -> Closed:
     heard = tuple(h for h in whole.intake if h.signed.message.slot != VOID)
     record = replace(whole, intake=heard)
     fill(closed.store, record)
-    outcome = replay(record, judge_products)
+    outcome = replay(record, judge_stand_ins)
     data_hash = write_bundle(closed.bundles / "1", record, outcome)
     closed.store.close_epoch(1, outcome, data_hash, "waiting")
     return replace(closed, record=record, outcome=outcome, data_hash=data_hash)

@@ -21,7 +21,7 @@ from edgeproof.coordinator.store import Batch
 from edgeproof.coordinator.verification import ProofDesk
 from edgeproof.proofs import timetable, uptime
 from edgeproof.proofs.parameters import Bucket
-from edgeproof.simulator.epochs import judge_products
+from edgeproof.simulator.epochs import judge_stand_ins
 from edgeproof.telemetry import signing, topics
 from edgeproof.telemetry.description import Description
 from edgeproof.telemetry.hexes import to_hex
@@ -95,7 +95,7 @@ class Office:
 async def office(
     store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Office]:
-    monkeypatch.setattr(verification, "timed", lambda case: (judge_products(case), 1))
+    monkeypatch.setattr(verification, "timed", lambda case: (judge_stand_ins(case), 1))
     monkeypatch.setattr(
         verification, "ProcessPoolExecutor", lambda *_, **__: ThreadPoolExecutor(1)
     )
@@ -110,7 +110,7 @@ async def test_an_epoch_closes_as_its_replay_says(office: Office) -> None:
     await office.after(CLOSE - 1)
     found = read_bundle(office.bundles / "0")
     assert found.outcome == OUTCOME
-    assert replay(found.record, judge_products) == OUTCOME
+    assert replay(found.record, judge_stand_ins) == OUTCOME
     assert office.store.last_epoch() == 0
     carried = office.store.carried(1)
     assert carried.previous_bundle == found.manifest.data_hash

@@ -92,6 +92,7 @@ def test_the_page_is_drawn_on_a_phone_and_on_a_desk_by_day_and_by_night(
     assert "11 of 14 slots accepted" in labels
     assert "78.6 %" in text
     assert "MAC/s" in text
+    assert "500 KiB" in text
     assert "waits to be posted" in text
 
 
@@ -105,7 +106,8 @@ def test_the_page_says_why_the_cheater_was_not_paid(
     ):
         text = looks_right(page, address, "cheater")
     assert Reason.WRONG_TILE.text in text
-    assert text.count("failed") == 2
+    assert Reason.WRONG_LANE.text in text
+    assert text.count("failed") == 3
 
 
 def test_the_page_of_an_empty_network_says_what_to_do(

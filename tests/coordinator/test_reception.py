@@ -16,7 +16,7 @@ from edgeproof.coordinator.store import Batch
 from edgeproof.proofs import timetable
 from edgeproof.proofs.keccak import keccak
 from edgeproof.proofs.reasons import Reason
-from edgeproof.simulator.epochs import judge_products
+from edgeproof.simulator.epochs import judge_stand_ins
 from edgeproof.telemetry import signing, topics
 from edgeproof.telemetry.broker import BrokerUnavailable, Envelope
 from edgeproof.telemetry.hexes import to_hex
@@ -235,6 +235,6 @@ async def test_law_5_order_and_duplicates_change_no_byte(
     # What is shuffled does not matter beyond being any order: a seeded generator.
     random = None if seed is None else Random(seed)  # noqa: S311 - no secret
     record = await live(tmp_path, random)
-    outcome = replay(record, judge_products)
+    outcome = replay(record, judge_stand_ins)
     assert outcome == OUTCOME
     assert encode(record, outcome) == encode(RECORD, OUTCOME)

@@ -15,7 +15,7 @@ from edgeproof.coordinator.sqlite_store import SqliteStore
 from edgeproof.coordinator.verification import ProofDesk, case_id
 from edgeproof.proofs.parameters import Bucket
 from edgeproof.proofs.reasons import Reason
-from edgeproof.simulator.epochs import judge_products
+from edgeproof.simulator.epochs import judge_stand_ins
 from tests.coordinator.conftest import OUTCOME, RECORD
 
 CLOSE = 20
@@ -30,7 +30,7 @@ class Counter:
 
     def __call__(self, case: ProofCase) -> tuple[Reason, int]:
         self.seen.append(case)
-        return judge_products(case), 1
+        return judge_stand_ins(case), 1
 
 
 @pytest.fixture
@@ -120,6 +120,8 @@ def test_a_verifier_that_knows_nothing_verifies(
         replace(CASE, draw=bytes(32)),
         replace(CASE, opening=b"\x00"),
         replace(CASE, opened=63),
+        replace(CASE, fill_seed=bytes(32)),
+        replace(CASE, permutations=2),
         replace(CASE, draw=CASE.seed, seed=CASE.draw),
         replace(CASE, items=b"", opening=CASE.items),
     ],
@@ -132,7 +134,7 @@ def test_whatever_changes_a_verdict_changes_the_name_of_the_case(
 
 def test_every_field_of_a_case_is_in_its_name() -> None:
     # If one is added, the parts of the name and the table above grow with it.
-    assert len(fields(ProofCase)) == 7
+    assert len(fields(ProofCase)) == 9
 
 
 @pytest.mark.integration

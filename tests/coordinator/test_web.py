@@ -104,7 +104,8 @@ def test_the_cheater_is_shown_with_its_reason(web: Client) -> None:
     assert found["device"]["owner"] == OWNERS[DEVICES[CHEATER]]
     buckets = {row["bucket"]: row for row in found["epochs"][0]["buckets"]}
     assert buckets["compute"]["reward"] == "0"
-    assert buckets["memory"]["why"]["name"] == "BUCKET_NOT_MEASURED"
+    assert buckets["memory"]["why"]["name"] == "WRONG_LANE"
+    assert buckets["bandwidth"]["why"]["name"] == "BUCKET_NOT_MEASURED"
 
 
 def test_uptime_counts_heard_and_accepted_slots(web: Client) -> None:

@@ -11,6 +11,9 @@ import typer
 
 from edgeproof.cli import app
 from edgeproof.coordinator import intake
+from edgeproof.kernels import shapes
+from edgeproof.proofs import memory
+from edgeproof.proofs.parameters import Parameters, Phase, demo
 from edgeproof.telemetry.eip712 import camel
 from edgeproof.telemetry.message import Message, kinds_of
 
@@ -87,6 +90,7 @@ def test_quoted_values_are_those_of_the_vectors() -> None:
         "draw.json",
         "expansion.json",
         "matmul.json",
+        "memory.json",
         "pow.json",
         "settlement.json",
     }
@@ -142,6 +146,26 @@ def test_the_bounds_of_messages_are_those_of_the_intake() -> None:
     assert table("### Whole messages") == largest
     quota = f"send {intake.QUOTA} signed messages in a slot and have cards 0 to"
     assert f"{quota} {intake.MOST_CARDS - 1}" in PROTOCOL
+
+
+def test_the_memory_section_has_the_sizes_of_the_kernels() -> None:
+    section = PROTOCOL.split("\n### 6.2 memory\n")[1].split("\n### ")[0]
+    most = shapes.MOST_ITEMS.bit_length() - 1
+    for said in (
+        f"N items of {shapes.ITEM_BYTES} bytes",
+        f"from {shapes.FEWEST_ITEMS} to 2^{most}",
+        f"the first {shapes.ITEM_WORDS} words",
+        f"ceil({shapes.WALK_COVER}N / {shapes.WALK_READS}) lanes",
+        f"of {shapes.WALK_READS} reads",
+        f"passes with (1-f)^{memory.OPENINGS}",
+    ):
+        assert said in section
+    for network, name in ((Parameters(genesis=1), "standard"), (demo(1), "demo")):
+        fill, walk = network.phase_ms[Phase.FILL], network.phase_ms[Phase.WALK]
+        share = f"{100 * memory.unheld(fill, walk):.0f} %"
+        assert re.search(rf"{share} (by|in) the {name}", section)
+    spoiled = 1 - 0.99**shapes.WALK_READS
+    assert f"makes {100 * spoiled:.0f} % of the lanes wrong" in section
 
 
 def anchor(heading: str) -> str:

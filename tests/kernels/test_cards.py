@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgeproof.kernels import machine, reference
-from edgeproof.kernels.card import Card, Product
+from edgeproof.kernels.card import Card, Memory, Product
 from edgeproof.kernels.cpu.card import CpuCard
 
 
@@ -51,3 +51,15 @@ def test_the_size_is_the_one_that_proves_most_in_whole_products(
     monkeypatch.setattr(CpuCard, "product", product)
     monkeypatch.setattr(time, "perf_counter", lambda: now)
     assert CpuCard().preferred_size(phase) == want
+
+
+def test_a_card_fills_a_memory_and_walks_over_it() -> None:
+    card: Card = CpuCard()
+    assert card.walk_items(0.1) >= 64
+    assert card.room(0.1) >= 64
+    held: Memory = card.memory(bytes(32), 2, 200)
+    held.fill(150)
+    assert held.items == 150
+    want = reference.walk(reference.items(bytes(32), 2, 0, 130), bytes(32), 0, 3)
+    found = held.walk(bytes(32), 130)
+    assert found.ends.tolist() == want.tolist()

@@ -13,10 +13,13 @@ from edgeproof.kernels import reference
 from edgeproof.kernels.cpu import (
     keccak,
     matrices,
+    memories,
+    memory,
     nonces,
     products,
     selfcheck,
     spread,
+    trees,
 )
 from edgeproof.kernels.cpu.products import Workspace, product, tile_digest
 from edgeproof.kernels.cpu.trees import Tree
@@ -33,6 +36,9 @@ KERNELS = [
     keccak.hash_pairs,
     matrices.expand,
     matrices.digest,
+    memory.fill,
+    memory.walk,
+    memory.regenerate,
 ]
 
 
@@ -108,7 +114,8 @@ def test_blas_is_exact_where_the_sums_are_largest() -> None:
 @given(size=st.integers(1, 70), data=st.data())
 def test_a_tree_is_the_one_that_proofs_check(size: int, data: st.DataObject) -> None:
     rng = np.random.default_rng(size)
-    digests = rng.integers(0, 2**64, (size, 2), dtype=np.uint64)
+    words = data.draw(st.sampled_from([1, 2]))
+    digests = rng.integers(0, 2**64, (size, words), dtype=np.uint64)
     leaves = [row.astype(">u8").tobytes() for row in digests]
     index = data.draw(st.integers(0, size - 1))
     tree = Tree(digests)
@@ -116,7 +123,19 @@ def test_a_tree_is_the_one_that_proofs_check(size: int, data: st.DataObject) -> 
     assert tree.path(index) == merkle.path(leaves, index)
 
 
-@pytest.mark.parametrize("shape", [(0, 2), (3,), (3, 4)])
+@pytest.mark.parametrize("size", [2 * trees.PART, 5 * trees.PART + 3])
+def test_a_large_tree_is_hashed_in_parts_and_stays_the_same(
+    monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    leaves = np.random.default_rng(size).integers(0, 2**64, (size, 1), dtype=np.uint64)
+    monkeypatch.setattr(spread, "threads", lambda: 3)
+    tree = Tree(leaves)
+    want = [row.astype(">u8").tobytes() for row in leaves]
+    assert tree.root == merkle.root(want)
+    assert tree.path(size - 1) == merkle.path(want, size - 1)
+
+
+@pytest.mark.parametrize("shape", [(0, 2), (0, 1), (3,), (3, 0), (3, 3), (3, 4)])
 def test_what_is_no_list_of_digests_makes_no_tree(shape: tuple[int, ...]) -> None:
     with pytest.raises(EdgeproofError, match="make no tree"):
         Tree(np.zeros(shape, dtype=np.uint64))
@@ -193,6 +212,12 @@ def test_nothing_is_compiled_after_warming_up() -> None:
     nonces.meet(SEED, 1, nonces.search(SEED, 1, 0, 10))
     product(SEED, Workspace(576))
     tile_digest(SEED, 512, 63)
+    held = memories.CpuMemory(SEED, 2, 99)
+    held.fill(33)
+    held.fill(66)
+    held.walk_items(0.1)
+    held.walk(SEED, 80)
+    memories.lane_ends(SEED, 2, SEED, 80, read_only[:, 0])
     assert compiled() == before
 
 

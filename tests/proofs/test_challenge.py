@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeproof.proofs import challenge
+from edgeproof.proofs.parameters import Phase
 
 VECTOR = json.loads(
     (Path(__file__).parents[1] / "vectors" / "draw.json").read_text(encoding="utf-8")
@@ -97,17 +98,18 @@ def test_places_are_drawn_evenly() -> None:
     assert chi_square < 40  # 15 degrees of freedom: passed by 99.95 % of good draws
 
 
-@pytest.mark.parametrize(
-    ("work", "phase_ms", "want"),
-    [
-        (0, 10_000, 0),
-        (1, 1000, 1),
-        (999, 1_000_000, 0),
-        (7, 2000, 3),
-        (2**80, 1, 2**80 * 1000),
-    ],
+def test_every_phase_has_a_domain_and_only_the_walks_share_one() -> None:
+    assert set(challenge.DOMAINS) == set(Phase)
+    walks = challenge.DOMAINS[Phase.WALK], challenge.DOMAINS[Phase.SECOND_WALK]
+    assert walks == (challenge.WALK, challenge.WALK)
+    assert len(set(challenge.DOMAINS.values())) == len(Phase) - 1
+
+
+@given(
+    draw=st.binary(min_size=32, max_size=32),
+    lanes=st.integers(1, 2**26),
+    count=st.integers(0, 40),
 )
-def test_a_figure_is_work_per_second_rounded_down(
-    work: int, phase_ms: int, want: int
-) -> None:
-    assert challenge.figure(work, phase_ms) == want
+def test_lanes_are_drawn_as_tiles_are(draw: bytes, lanes: int, count: int) -> None:
+    opened = challenge.opened_lanes(draw, lanes, count)
+    assert opened == [p for p, _ in challenge.opened_tiles(draw, lanes, 1, count)]

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeproof.proofs.parameters import (
+    BUCKET_PHASES,
     PHASE_BUCKET,
     BadParameters,
     Bucket,
@@ -36,8 +37,11 @@ def test_the_demo_is_an_epoch_of_30_seconds_with_rounds_of_5() -> None:
 
 
 def test_only_measured_phases_have_a_bucket() -> None:
-    assert set(PHASE_BUCKET) <= set(Phase)
-    assert len(set(PHASE_BUCKET.values())) == len(PHASE_BUCKET)
+    assert set(Phase) - set(PHASE_BUCKET) == {Phase.FILL}
+    assert set(Bucket) - set(BUCKET_PHASES) == {Bucket.BANDWIDTH}
+    assert BUCKET_PHASES[Bucket.MEMORY] == (Phase.WALK, Phase.SECOND_WALK)
+    for phase, bucket in PHASE_BUCKET.items():
+        assert phase in BUCKET_PHASES[bucket]
     assert len({bucket.unit for bucket in Bucket}) == len(Bucket)
 
 
@@ -58,6 +62,8 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("close_slot", 61, "within the next epoch"),
     ("commit_grace_ms", 40_000, "before the next round"),
     ("seal_slots", 0, "above zero"),
+    ("fill_permutations", 0, "above zero"),
+    ("opened_lanes", 0, "above zero"),
     ("chain_slots", 0, "above zero"),
     ("chain_slots", 2**41, "at most"),
     ("round_one_in", 0, "above zero"),

@@ -1,10 +1,13 @@
 """Scores: a slot earns the lower of the figures around it."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeproof.proofs import scores
+from edgeproof.proofs.parameters import Bucket, Parameters, demo
 
 OPENED, FIGURES = [10, 20, 30], [5, 3, 8]
 
@@ -89,7 +92,17 @@ def test_splitting_a_card_never_raises_its_weight(
     ) <= scores.weight(accepted, 0, opened, whole)
 
 
-@given(work=st.integers(0, 2**100), phase_ms=st.integers(1, 10**6))
-def test_a_figure_is_work_per_second_rounded_down(work: int, phase_ms: int) -> None:
-    figure = scores.figure(work, phase_ms)
+@given(work=st.integers(0, 2**100), phase_ms=st.integers(1, 10_000))
+def test_a_rate_is_work_per_second_rounded_down(work: int, phase_ms: int) -> None:
+    network = replace(
+        Parameters(genesis=1), phase_ms=(10_000, 1_500, phase_ms, 1_500, 3_000)
+    )
+    figure = scores.figure(network, Bucket.COMPUTE, work)
     assert figure * phase_ms <= work * 1000 < (figure + 1) * phase_ms
+    assert scores.figure(network, Bucket.HASH, work) == work // 3
+
+
+@given(work=st.integers(0, 2**40))
+def test_memory_counts_the_bytes_however_long_the_walk_may_take(work: int) -> None:
+    for network in (Parameters(genesis=1), demo(1)):
+        assert scores.figure(network, Bucket.MEMORY, work) == work

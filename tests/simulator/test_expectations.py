@@ -12,7 +12,7 @@ HONEST, CHEATER = "0xaa", "0xbb"
 
 def reward(device: str, amount: int, reason: str = "", accepted: int = 15) -> Reward:
     owner = f"owner of {device}"
-    return Reward(device, owner, accepted, 15, 1, 1, amount, reason)
+    return Reward(device, owner, accepted, 15, 1, 1, 1, amount, reason)
 
 
 def epoch(number: int, *rewards: Reward, state: str = "finalised") -> EpochNow:
@@ -20,7 +20,8 @@ def epoch(number: int, *rewards: Reward, state: str = "finalised") -> EpochNow:
 
 
 FIRST = epoch(0, reward(HONEST, 10), reward(CHEATER, 5))
-LAST = epoch(1, reward(HONEST, 20), reward(CHEATER, 0, "compute: wrong tile"))
+WHY = "compute: wrong tile; hash: bad nonce; memory: wrong lane"
+LAST = epoch(1, reward(HONEST, 20), reward(CHEATER, 0, WHY))
 GOOD = Seen(
     first=0,
     last=1,
@@ -76,7 +77,17 @@ def test_the_expected_outcome_has_no_problem() -> None:
             replace(
                 GOOD, epochs=[FIRST, epoch(1, reward(HONEST, 20), reward(CHEATER, 0))]
             ),
-            "the cheater 0xbb was given no reason",
+            "the cheater 0xbb was given no reason for compute",
+        ),
+        (
+            replace(
+                GOOD,
+                epochs=[
+                    FIRST,
+                    epoch(1, reward(HONEST, 20), reward(CHEATER, 0, WHY[:40])),
+                ],
+            ),
+            "the cheater 0xbb was given no reason for memory",
         ),
         (
             replace(GOOD, balances={**GOOD.balances, f"owner of {HONEST}": (30, 29)}),

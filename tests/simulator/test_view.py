@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from edgeproof.simulator.snapshot import DeviceNow, EpochNow, Rate, Reward, Snapshot
-from edgeproof.simulator.view import COIN, View, percent, rate, short, tokens
+from edgeproof.simulator.view import COIN, View, percent, short, tokens, walked
 
 A, B = "0x" + "aa" * 20, "0x" + "bb" * 20
 OWNER = "0x" + "cc" * 20
@@ -16,7 +16,17 @@ NOW = Snapshot(
     epoch=0,
     activity="matmul",
     devices=(
-        DeviceNow(A, OWNER, 6, 5, 6, {"compute": Rate(3, 12_345_000_000, "")}),
+        DeviceNow(
+            A,
+            OWNER,
+            6,
+            5,
+            6,
+            {
+                "compute": Rate(3, 12_345_000_000, ""),
+                "memory": Rate(3, 3 * 2**29, ""),
+            },
+        ),
         DeviceNow(B, OWNER, 0, 0, 0, {"hash": Rate(3, 0, "BAD_NONCE")}),
     ),
     epochs=(),
@@ -28,8 +38,8 @@ CLOSED = EpochNow(
     3 * COIN,
     COIN // 2,
     (
-        Reward(A, OWNER, 15, 15, 10**9, 2 * 10**6, 2 * COIN, ""),
-        Reward(B, OWNER, 14, 15, 0, 0, 0, "hash: [a] nonce [/b] is wrong"),
+        Reward(A, OWNER, 15, 15, 10**9, 2**30, 2 * 10**6, 2 * COIN, ""),
+        Reward(B, OWNER, 14, 15, 0, 0, 0, 0, "hash: [a] nonce [/b] is wrong"),
     ),
 )
 
@@ -41,23 +51,18 @@ def printed(*, terminal: bool = False) -> tuple[View, io.StringIO]:
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
+    ("memory", "shown"),
     [
-        (0, "0 MAC/s"),
-        (999, "999 MAC/s"),
-        (1_000, "1 kMAC/s"),
-        (12_345, "12.3 kMAC/s"),
-        (4_560_000, "4.56 MMAC/s"),
-        (999_400_000, "999 MMAC/s"),
-        (999_500_000, "1 GMAC/s"),
-        (999_999_999, "1 GMAC/s"),
-        (20_000_000_000, "20 GMAC/s"),
-        (7 * 10**12, "7 TMAC/s"),
-        (2_500 * 10**12, "2500 TMAC/s"),
+        (0, "0 B/s"),
+        (64 * 128, "65.5 kB/s"),  # one lane of 256 reads in half a second
+        (65 * 128, "131 kB/s"),
+        (2**30, "8.59 GB/s"),
     ],
 )
-def test_a_rate_has_three_digits_and_a_prefix(value: int, shown: str) -> None:
-    assert rate(value, "MAC/s") == shown
+def test_a_walk_reads_its_memory_four_times_in_its_phase(
+    memory: int, shown: str
+) -> None:
+    assert walked(memory) == shown
 
 
 @pytest.mark.parametrize(
@@ -90,8 +95,8 @@ def test_a_plain_line_names_every_agent_in_order() -> None:
         view.show(NOW)
     line = said.getvalue().strip()
     assert line == (
-        "epoch 0  slot 7  matmul; agent 1: 0 beats, up -, -, BAD_NONCE;"
-        " agent 2: 6 beats, up 83 %, 12.3 GMAC/s, -"
+        "epoch 0  slot 7  matmul; agent 1: 0 beats, up -, -, -, -, BAD_NONCE;"
+        " agent 2: 6 beats, up 83 %, 12.3 GMAC/s, 1.5 GiB, 12.9 GB/s, -"
     )
 
 
@@ -120,6 +125,8 @@ def test_an_epoch_shows_each_reward_and_why_it_is_zero(*, terminal: bool) -> Non
     for part in (
         "Epoch 4: root 0x121212…1212",
         "1 GMAC/s",
+        "1 GiB",
+        "8.59 GB/s",
         "2 Mkeccak/s",
         "93 %",
         "2.0000",

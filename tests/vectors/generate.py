@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeproof.kernels import reference
-from edgeproof.kernels.shapes import TILE
+from edgeproof.kernels.shapes import TILE, lanes
 from edgeproof.proofs import challenge, payout_tree, scores, split
 from edgeproof.telemetry import intake, signing
 from edgeproof.telemetry.eip712 import Domain
@@ -77,6 +77,29 @@ def matmul() -> object:
             "first_8_values": numbers(values[0, :8]),
             "digest": tile.astype(">u8").tobytes().hex(),
         },
+    }
+
+
+def memory() -> object:
+    """Three items, a walk over a hundred of them, and the lanes that one draw opens."""
+    permutations, count = 2, 100
+    filled = reference.items(SEED, permutations, 0, count)
+    seed = reference.keccak256(SEED)
+    ends = reference.walk(filled, seed, 0, lanes(count))
+    drawn = reference.keccak256(PHASE_VALUE + ENTROPY)
+    return {
+        "fill_seed": SEED.hex(),
+        "permutations": permutations,
+        "items": [" ".join(word(each) for each in item) for item in filled[:3]],
+        "walk": {
+            "seed": seed.hex(),
+            "items": count,
+            "ends": [word(end) for end in ends],
+        },
+        "root": reference.tree_root(ends[:, None]).hex(),
+        "draw": drawn.hex(),
+        "lanes": 1_000_000,
+        "opened_lanes": numbers(np.array(challenge.opened_lanes(drawn, 1_000_000, 10))),
     }
 
 
@@ -217,6 +240,7 @@ VECTORS = {
     "keccak": keccak,
     "expansion": expansion,
     "matmul": matmul,
+    "memory": memory,
     "draw": draw,
     "pow": proof_of_work,
     "messages": messages,

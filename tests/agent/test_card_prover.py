@@ -1,0 +1,214 @@
+"""The prover's cards with invented kernels: what they fill, walk over, and when."""
+
+import queue
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgeproof.agent.card_prover import CardProver
+from edgeproof.agent.prover import Prover
+from edgeproof.kernels.card import Product, Walk
+from edgeproof.kernels.scalar import Words
+from edgeproof.kernels.shapes import lanes
+
+SEED = "01" * 32
+
+
+@dataclass
+class FakeMemory:
+    """Fills at once; walks over what ``paced`` says."""
+
+    most: int
+    paced: int
+    items: int = 0
+    walked: list[int] = field(default_factory=list)
+
+    def fill(self, count: int) -> None:
+        assert self.items + count <= self.most
+        self.items += count
+
+    def walk(self, seed: bytes, items: int) -> Walk:
+        del seed
+        self.walked.append(items)
+        return Walk(bytes(32), np.zeros(lanes(items), dtype=np.uint64))
+
+    def walk_items(self, seconds: float) -> int:
+        return min(self.items, self.paced) if seconds > 0 else 0
+
+
+class FakeCard:
+    """A card with so much room, whose walks are as fast as it is told."""
+
+    kind = "fake"
+    name = "fake"
+
+    def __init__(
+        self, index: int = 0, room: int = 10**9, walks: int = 10**9, paced: int = 10**9
+    ) -> None:
+        self.index = index
+        self.free = room
+        self.walks = walks
+        self.paced = paced
+        self.memories: list[FakeMemory] = []
+        self.both: threading.Barrier | None = None
+
+    def warm(self) -> None:
+        pass
+
+    def product(self, seed: bytes, n: int) -> Product:
+        raise NotImplementedError
+
+    def search(self, seed: bytes, difficulty: int, start: int, count: int) -> Words:
+        del seed, difficulty, count
+        if self.both is not None:
+            self.both.wait(20)
+        return np.array([start], dtype=np.uint64)
+
+    def preferred_size(self, phase_seconds: float) -> int:
+        raise NotImplementedError
+
+    def room(self, share: float) -> int:
+        taken = sum(memory.items for memory in self.memories)
+        return int(share * (self.free - taken))
+
+    def walk_items(self, seconds: float) -> int:
+        del seconds
+        return self.walks
+
+    def memory(self, seed: bytes, permutations: int, most: int) -> FakeMemory:
+        del seed, permutations
+        self.memories.append(FakeMemory(most, self.paced))
+        return self.memories[-1]
+
+
+def fill(
+    job: int = 1, milliseconds: int = 10_000, share: float = 0.5
+) -> dict[str, Any]:
+    return {
+        "do": "fill",
+        "job": job,
+        "card": 0,
+        "seed": SEED,
+        "permutations": 2,
+        "walk_ms": 500,
+        "share": share,
+        "milliseconds": milliseconds,
+    }
+
+
+def walk(job: int = 2, of: int = 1, milliseconds: int = 10_000) -> dict[str, Any]:
+    command = {"do": "walk", "job": job, "card": 0, "fill": of, "seed": SEED}
+    return {**command, "milliseconds": milliseconds}
+
+
+def served(card: FakeCard, *commands: dict[str, Any]) -> list[Any]:
+    answers: list[Any] = []
+    prover = CardProver(card, answers.append)
+    for command in commands:
+        prover.serve(command, time.monotonic())
+    return answers
+
+
+@pytest.mark.parametrize(
+    ("card", "share", "items"),
+    [
+        pytest.param(FakeCard(walks=5000), 0.5, 5000, id="what a walk covers"),
+        # Half of what is available then, and never more than half of what still is.
+        pytest.param(FakeCard(room=3000), 1.0, 3000, id="all the room"),
+    ],
+)
+def test_a_fill_ends_at(card: FakeCard, share: float, items: int) -> None:
+    assert served(card, fill(share=share)) == [{"is": "done", "job": 1}]
+    assert card.memories[0].most == items
+    assert 0.4 * items <= card.memories[0].items <= items
+
+
+def test_a_fill_stops_where_others_took_the_room() -> None:
+    card = FakeCard(room=100_000)
+    served(card, fill(share=0.5))
+    assert card.memories[0].most == 50_000
+    # What it took itself is no longer available: it stops at a half of the rest.
+    assert card.memories[0].items <= 50_000
+    assert card.room(0.5) >= 25_000
+
+
+def test_a_fill_ends_with_its_time() -> None:
+    card = FakeCard()
+    started = time.monotonic()
+    served(card, fill(milliseconds=0))
+    assert time.monotonic() - started < 5
+    assert card.memories[0].items == 0
+
+
+@pytest.mark.parametrize(
+    ("paced", "items"), [(10**9, 5000), (5000, 5000), (4000, 4000), (64, 64)]
+)
+def test_a_walk_is_as_long_as_it_was_measured_to_take(paced: int, items: int) -> None:
+    card = FakeCard(walks=5000, paced=paced)
+    _, found, done = served(card, fill(), walk())
+    assert (found["size"], found["items"]) == (items, ["00" * 32])
+    assert done == {"is": "done", "job": 2}
+    assert card.memories[0].walked == [items]
+
+
+def test_a_walk_that_is_too_slow_is_not_begun() -> None:
+    card = FakeCard(walks=5000, paced=63)
+    _, answer = served(card, fill(), walk())
+    assert answer["is"] == "failed"
+    assert "of 5000 items, 63" in answer["why"]
+
+
+def test_a_walk_that_ends_late_finds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(_memory: FakeMemory, _seed: bytes, items: int) -> Walk:
+        time.sleep(0.2)
+        return Walk(bytes(32), np.zeros(lanes(items), dtype=np.uint64))
+
+    monkeypatch.setattr(FakeMemory, "walk", late)
+    card = FakeCard(walks=5000)
+    answers = served(card, fill(), walk(milliseconds=100))
+    assert answers == [{"is": "done", "job": 1}, {"is": "done", "job": 2}]
+
+
+def test_a_second_fill_drops_the_first_memory() -> None:
+    card = FakeCard(walks=5000)
+    answers = served(card, fill(1), fill(2), walk(3, of=1), walk(4, of=2))
+    assert [answer["is"] for answer in answers] == [
+        "done",
+        "done",
+        "failed",
+        "found",
+        "done",
+    ]
+
+
+def search(card: int) -> dict[str, Any]:
+    aim = {"difficulty": 1, "hashes": 0, "milliseconds": 1}
+    return {"do": "search", "job": card, "card": card, "seed": SEED, **aim}
+
+
+def test_all_cards_work_in_one_window() -> None:
+    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    both = threading.Barrier(2)  # passed only by two at a time
+    cards = [FakeCard(0), FakeCard(1)]
+    for card in cards:
+        card.both = both
+    prover = Prover(cards, answers.put)
+    arrived = time.monotonic() + 10
+    for card in cards:
+        prover.serve(search(card.index), arrived - 10)
+    done = {answers.get(timeout=20)["job"] for _ in cards}
+    assert done == {0, 1}
+    assert not both.broken
+
+
+def test_a_command_for_no_card_fails_alone() -> None:
+    answers: list[Any] = []
+    prover = Prover([], answers.append)
+    prover.serve(search(7), 0.0)
+    prover.serve({"do": "open"}, 0.0)
+    assert [answer["is"] for answer in answers] == ["failed", "failed"]
+    assert [answer["job"] for answer in answers] == [7, None]
