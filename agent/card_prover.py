@@ -108,12 +108,13 @@ class CardProver:
             hint = f"{FEWEST_ITEMS} are the fewest that can be proven"
             raise EdgeproofError(msg, hint=hint)
         held = self._card.memory(seed, command["permutations"], most)
-        count = FIRST_ITEMS
-        while held.items < most and (began := time.monotonic()) < until:
+        count, ended = FIRST_ITEMS, 0.0
+        while held.items < most and ended < until:
             count = min(count, most - held.items)
             # Others fill too, and what they take is no longer available.
-            if self._card.room(share) < count:
+            if held.spare(share) < count:
                 break
+            began = time.monotonic()
             held.fill(count)
             ended = time.monotonic()
             chunk = min(CHUNK_S, max(until - ended, 0.001))

@@ -4,8 +4,9 @@ It reads one JSON object a line from standard input, and writes one a line to st
 output; bytes are hexadecimal.  ``do`` names a command, ``is`` an answer:
 
 - ``{"do": "load"}`` or, to choose sizes too, ``{"do": "warm", "phase_ms": 10000}``:
-  ``{"is": "ready", "cards": [{"card": 0, "name": ..., "kind": ..., "size": 4096}]}``.
-  Kernels are compiled and checked then; ``size`` is 0 after ``load``.
+  ``{"is": "ready", "cards": [{"card": 0, "name": ..., "kind": ..., "size": 4096}],
+  "notices": [...]}``.  Kernels are compiled and checked then; a card whose kernels are
+  wrong is left out, and a notice says so; ``size`` is 0 after ``load``.
 - ``{"do": "multiply", "job", "card", "seed", "size", "milliseconds"}`` and
   ``{"do": "search", "job", "card", "seed", "difficulty" or null, "hashes",
   "milliseconds"}``: any number of ``{"is": "found", "job", "size", "items"}`` in the
@@ -38,14 +39,15 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import IO, Any
 
 from edgeproof.agent.card_prover import FAILURES, Answer, CardProver, failure
 from edgeproof.agent.prover_process import NICENESS_VARIABLE
 from edgeproof.errors import EdgeproofError
+from edgeproof.kernels import machine
 from edgeproof.kernels.card import Card
-from edgeproof.kernels.machine import cards
+from edgeproof.kernels.machine import Machine
 
 LONGEST_LINE = 64 * 1024
 """Bytes of a command; none comes near."""
@@ -63,12 +65,12 @@ class Prover:
     It is called from the thread of each card, but never from two at a time.
     """
 
-    def __init__(self, own: Sequence[Card], answer: Callable[[Answer], None]) -> None:
-        self._cards = {card.index: card for card in own}
+    def __init__(self, own: Machine, answer: Callable[[Answer], None]) -> None:
+        self._own = own
         self._unlocked = answer
         self._lock = threading.Lock()
         self._queues: dict[int, queue.SimpleQueue[Command]] = {}
-        for card in own:
+        for card in own.cards:
             commands = self._queues[card.index] = queue.SimpleQueue()
             work = CardProver(card, self._answer)
             name = f"card {card.index}"
@@ -81,9 +83,9 @@ class Prover:
         try:
             match command["do"]:
                 case "load":
-                    self._ready({})
+                    self._ready(None)
                 case "warm":
-                    self._warm(command["phase_ms"] / 1000)
+                    self._ready(command["phase_ms"] / 1000)
                 case _:
                     self._queues[command["card"]].put((command, arrived))
         except EdgeproofError as error:
@@ -96,33 +98,20 @@ class Prover:
         with self._lock:
             self._unlocked(answer)
 
-    def _warm(self, phase_seconds: float) -> None:
-        for card in self._cards.values():
-            card.warm()
-        self._ready(
+    def _ready(self, phase_seconds: float | None) -> None:
+        machine.warm(self._own)
+        cards = [
             {
-                index: card.preferred_size(phase_seconds)
-                for index, card in self._cards.items()
+                "card": card.index,
+                "name": card.name,
+                "kind": card.kind,
+                "size": card.preferred_size(phase_seconds) if phase_seconds else 0,
             }
-        )
-
-    def _ready(self, sizes: Mapping[int, int]) -> None:
-        for card in self._cards.values():
-            card.warm()
-        self._answer(
-            {
-                "is": "ready",
-                "cards": [
-                    {
-                        "card": index,
-                        "name": card.name,
-                        "kind": card.kind,
-                        "size": sizes.get(index, 0),
-                    }
-                    for index, card in self._cards.items()
-                ],
-            }
-        )
+            for card in self._own.cards
+        ]
+        notices = [notice[:500] for notice in self._own.notices]
+        self._own.notices.clear()  # said once
+        self._answer({"is": "ready", "cards": cards, "notices": notices})
 
 
 def _serve(card: CardProver, commands: queue.SimpleQueue[Command]) -> None:
@@ -130,8 +119,11 @@ def _serve(card: CardProver, commands: queue.SimpleQueue[Command]) -> None:
         card.serve(*commands.get())
 
 
-def run(make: Callable[..., Prover] = Prover) -> None:
-    """Serve standard input until it ends; never returns to a dead parent."""
+def run(instead: Callable[[Card], Card] = lambda card: card) -> None:
+    """Serve standard input until it ends; never returns to a dead parent.
+
+    ``instead`` is given each card, and returns the one to work with.
+    """
     _die_with_parent()
     os.nice(int(os.environ.get(NICENESS_VARIABLE, "0")))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is for the parent to handle
@@ -140,7 +132,12 @@ def run(make: Callable[..., Prover] = Prover) -> None:
     threading.Thread(
         target=_read, args=(sys.stdin.buffer, commands), daemon=True
     ).start()
-    prover = make(cards(), _write)
+    try:
+        own = machine.look()
+    except EdgeproofError as error:
+        while True:
+            _write(failure(commands.get()[0], f"{error} ({error.hint})"))
+    prover = Prover(Machine([instead(card) for card in own.cards], own.notices), _write)
     while True:
         command, arrived = commands.get()
         prover.serve(command, arrived)

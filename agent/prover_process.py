@@ -71,6 +71,8 @@ class ProverProcess:
         self._readers: list[asyncio.Task[None]] = []
         self._ready: asyncio.Future[tuple[CardInfo, ...]] | None = None
         self._last_words = ""
+        self.notices: tuple[str, ...] = ()
+        """What the prover said of its cards when it was last made ready."""
 
     @property
     def running(self) -> bool:
@@ -190,6 +192,7 @@ class ProverProcess:
         if answer["is"] == "ready":
             if waiting and self._ready is not None:
                 found = tuple(CardInfo(**card) for card in answer["cards"])
+                self.notices = tuple(map(str, answer["notices"]))
                 self._ready.set_result(found)
         elif answer["is"] == "failed" and answer["job"] is None and waiting:
             self._refuse(str(answer["why"]))

@@ -12,24 +12,24 @@ from contextlib import suppress
 from typing import Any
 
 from edgeproof.agent.options import Options
-from edgeproof.agent.prover_process import (
-    Answer,
-    CardInfo,
-    ProverFailed,
-    ProverProcess,
-)
-from edgeproof.agent.rounds import (
+from edgeproof.agent.orders import (
     Abandon,
     Fill,
     Multiply,
     Open,
     Order,
     Release,
-    Rounds,
     Search,
     Send,
     Walk,
 )
+from edgeproof.agent.prover_process import (
+    Answer,
+    CardInfo,
+    ProverFailed,
+    ProverProcess,
+)
+from edgeproof.agent.rounds import Rounds
 from edgeproof.agent.work import Job
 from edgeproof.logs import logger
 from edgeproof.proofs.parameters import Phase
@@ -107,6 +107,8 @@ class Proving:
         phase = self._description.parameters.phase_ms[Phase.MATMUL]
         self.cards = await self._prover.warm(phase)
         self._used = time.monotonic()
+        for notice in self._prover.notices:
+            self._log.warning("card", notice=notice)
         self._rounds.sizes = {card.card: card.size for card in self.cards}
 
     def expect_round(self) -> None:

@@ -262,11 +262,11 @@ class AgentService:
                 self._state.put("acknowledged", acknowledged)
 
     def _note_figures(self) -> None:
-        """Remember what the latest receipts prove, as shown by ``status``."""
+        """Remember what the latest receipts prove: of both walks, the lower one."""
         least: dict[tuple[int, int, Bucket], int] = {}
         for job, work in self._proving.work.items():
             name = (job.round, job.card, PHASE_BUCKET[job.phase])
-            least[name] = min(work, least.get(name, work))  # the lower of both walks
+            least[name] = min(work, least.get(name, work))
         figures = [
             {
                 "round": opened,

@@ -1,8 +1,7 @@
 """NVIDIA's assembler and disassembler, run on the kernels' PTX; no card is needed."""
 
-import importlib
 import importlib.util
-import pkgutil
+import re
 import shutil
 import subprocess
 import tempfile
@@ -11,8 +10,8 @@ from pathlib import Path
 from bench.architectures import Capability
 from bench.assembled import Assembled, architecture, read
 from edgeproof.errors import EdgeproofError
-from edgeproof.kernels import cuda
-from edgeproof.kernels.cuda.compiler import ARCHITECTURES, Kernel
+from edgeproof.kernels.cuda.catalogue import KERNELS
+from edgeproof.kernels.cuda.compiler import ARCHITECTURES
 
 TOOLS = {"ptxas": "nvidia-cuda-nvcc", "nvdisasm": "nvidia-cuda-nvdisasm"}
 """The programs, and the packages that bring them."""
@@ -29,21 +28,17 @@ def find(tool: str) -> str | None:
     return None
 
 
-def kernels() -> dict[str, Kernel]:
-    """Return every CUDA kernel by its name."""
-    modules = [
-        importlib.import_module(f"{cuda.__name__}.{module.name}")
-        for module in pkgutil.iter_modules(cuda.__path__)
-    ]
-    found = [part for module in modules for part in vars(module).values()]
-    return {part.name: part for part in found if isinstance(part, Kernel)}
+def version(tool: str) -> str:
+    """Return the version that a program says it is."""
+    said = re.search(r"V(\d[\d.]*)", _run(tool, "--version"))
+    return said[1] if said else "of an unknown version"
 
 
 def variants() -> list[tuple[str, Capability]]:
     """Return each kernel's name with each architecture that it is for."""
     return [
-        (name, capability)
-        for name, kernel in kernels().items()
+        (kernel.name, capability)
+        for kernel in KERNELS
         for capability in ARCHITECTURES
         if kernel.suits(capability)
     ]
@@ -58,7 +53,7 @@ def assemble(
         EdgeproofError: a tool refuses the kernel.
 
     """
-    kernel = kernels()[name]
+    (kernel,) = (kernel for kernel in KERNELS if kernel.name == name)
     with tempfile.TemporaryDirectory() as folder:
         source, binary = Path(folder) / "kernel.ptx", Path(folder) / "kernel.cubin"
         source.write_text(kernel.ptx(capability), encoding="ascii")

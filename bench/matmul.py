@@ -7,7 +7,8 @@ import numpy as np
 from bench.measure import interleave
 from bench.report import Report, at_least
 from bench.steps import Steps
-from edgeproof.kernels import machine
+from edgeproof.kernels.cpu import products
+from edgeproof.kernels.cpu.card import CpuCard
 from edgeproof.kernels.cpu.matrices import Floats
 
 SEED = bytes(range(32))
@@ -20,7 +21,7 @@ TARGETS = {2048: 0.88, 4096: 0.93}
 
 def bench(steps: Steps, rounds: Mapping[int, int] = ROUNDS) -> Report:
     """Multiply at each size, with all that a proof does, and without."""
-    card = machine.cards()[0]
+    card = CpuCard()
     steps.begin("compiling the kernels", 1)
     card.warm()
     steps.done()
@@ -40,6 +41,7 @@ def bench(steps: Steps, rounds: Mapping[int, int] = ROUNDS) -> Report:
         figures[f"n={n} sgemm GMAC/s"] = n**3 / timings.median("sgemm") / 1e9
         figures[f"n={n} of bare sgemm"] = timings.ratio("sgemm", "proof")
     notes, skipped = blas()
+    notes["multiplier"] = products.used()
     targets = {f"n={n} of bare sgemm": at_least(least) for n, least in TARGETS.items()}
     for name in set(targets) - set(figures):
         skipped[name] = "not among the sizes asked for"

@@ -8,8 +8,9 @@ import numpy as np
 from bench.measure import interleave
 from bench.report import Report, at_least
 from bench.steps import Steps
-from edgeproof.kernels import machine, scalar
-from edgeproof.kernels.cpu import memories
+from edgeproof.kernels import scalar
+from edgeproof.kernels.cpu import keccak, memories
+from edgeproof.kernels.cpu.card import CpuCard
 from edgeproof.kernels.cpu.compiler import compiled, inlined
 from edgeproof.kernels.scalar import Words
 from edgeproof.kernels.shapes import ITEM_BYTES, ITEM_WORDS, WALK_READS, walk_bytes
@@ -21,8 +22,8 @@ ITEMS = 1 << 22
 
 PERMUTATIONS = (2, 16, 128)
 
-READS = 1 << 16
-"""Reads of a timing of recomputation, at one permutation each."""
+WORK = 1 << 18
+"""Permutations of one timing of recomputation."""
 
 TARGET = "walk of plain reads"
 
@@ -43,7 +44,7 @@ def plain_reads(items: Words, count: np.uint64, reads: int) -> np.uint64:
 
 def bench(steps: Steps, rounds: int = 7, items: int = ITEMS) -> Report:
     """Walk over so many items, read as many bytes, and make some items again."""
-    card = machine.cards()[0]
+    card = CpuCard()
     steps.begin("compiling the kernels", 1)
     card.warm()
     plain_reads(np.zeros((1, ITEM_WORDS), dtype=np.uint64), np.uint64(1), 1)
@@ -86,5 +87,5 @@ def bench(steps: Steps, rounds: int = 7, items: int = ITEMS) -> Report:
 
 
 def lanes(permutations: int) -> int:
-    """Return how many lanes are recomputed: all take about as long, four at a time."""
-    return max(4, READS // permutations // WALK_READS)
+    """Return how many lanes are recomputed: it is the same work for every R."""
+    return max(keccak.LANES, WORK // permutations // WALK_READS)

@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.measure import interleave
 from bench.report import Report, at_least
 from bench.steps import Steps
-from edgeproof.kernels import machine
+from edgeproof.kernels.cpu.card import CpuCard
 
 SEED = bytes(range(32))
 
@@ -26,7 +26,7 @@ LIBRARY_HASHES = {"pycryptodome": 20_000, "safe-pysha3": 100_000}
 
 def bench(steps: Steps, rounds: int = 11, share: float = 1.0) -> Report:
     """Hash on every side; ``share`` is of the usual number."""
-    card = machine.cards()[0]
+    card = CpuCard()
     steps.begin("compiling the kernels", 1)
     card.warm()
     steps.done()

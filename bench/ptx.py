@@ -7,7 +7,7 @@ are a model: how fast a multiprocessor can issue such instructions at best.
 import importlib.util
 import multiprocessing
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from bench import sass
@@ -16,7 +16,7 @@ from bench.assembled import Assembled, architecture
 from bench.report import Report, at_least, at_most
 from bench.steps import Steps
 from bench.units import UNITS, Keccak, N, NotUnderstoodError
-from edgeproof.kernels import machine
+from edgeproof.kernels.cpu.card import CpuCard
 
 SPILLED = "spilled bytes"
 OPERATIONS = "integer operations per Keccak"
@@ -49,7 +49,7 @@ def bench(
     steps: Steps, chosen: Sequence[tuple[str, Capability]] | None = None
 ) -> Report:
     """Compile every kernel for every architecture, or those that are chosen."""
-    name = machine.cards()[0].name
+    name = CpuCard().name
     if not importlib.util.find_spec("numba_cuda"):
         return nothing(name, "no numba-cuda; pip install 'edgeproof[cuda]'")
     from bench import assembler  # noqa: PLC0415 - it needs numba-cuda
@@ -73,7 +73,8 @@ def bench(
             steps.done()
     install = f"no nvdisasm; pip install {assembler.TOOLS['nvdisasm']}"
     lacking = "" if nvdisasm else install
-    return report(name, [done[variant] for variant in variants], lacking)
+    notes = {"ptxas": assembler.version(ptxas)}
+    return report(name, [done[variant] for variant in variants], lacking, notes)
 
 
 def nothing(machine_name: str, reason: str) -> Report:
@@ -81,7 +82,12 @@ def nothing(machine_name: str, reason: str) -> Report:
     return Report(machine_name, {}, TARGETS, dict.fromkeys(TARGETS, reason))
 
 
-def report(machine_name: str, built: Sequence[Assembled], lacking: str = "") -> Report:
+def report(
+    machine_name: str,
+    built: Sequence[Assembled],
+    lacking: str = "",
+    notes: Mapping[str, str] | None = None,
+) -> Report:
     """Count and model what was built; ``lacking`` says why there is no SASS."""
     figures = {SPILLED: float(sum(kernel.spilled for kernel in built))}
     grids: dict[str, dict[str, dict[str, float]]] = {
@@ -119,7 +125,7 @@ def report(machine_name: str, built: Sequence[Assembled], lacking: str = "") -> 
     for name in sorted(set(TARGETS) - set(figures)):
         skipped[name] = lacking or "the kernel that decides it was not counted"
     shown = {title: grid for title, grid in grids.items() if grid}
-    return Report(machine_name, figures, TARGETS, skipped, grids=shown)
+    return Report(machine_name, figures, TARGETS, skipped, notes or {}, shown)
 
 
 def cost(kernel: Assembled, lacking: str) -> sass.Counted:

@@ -1,5 +1,6 @@
 """What every card can do, whatever it is made of."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +37,10 @@ class Memory(Protocol):
         """How many items it holds: the first ones, without a gap."""
         ...
 
+    def spare(self, share: float) -> int:
+        """Return how many more items fit: of its room, what that share still has."""
+        ...
+
     def fill(self, count: int) -> None:
         """Make ``count`` more items; raise ``ValueError`` beyond its room."""
         ...
@@ -68,6 +73,16 @@ class Card(Protocol):
     @property
     def kind(self) -> str:
         """``cpu`` or ``cuda``."""
+        ...
+
+    @property
+    def kernel(self) -> str:
+        """The kernel that it multiplies with, empty before ``warm`` has chosen one."""
+        ...
+
+    @property
+    def notices(self) -> Sequence[str]:
+        """What its owner should know: kernels that were wrong, and so are unused."""
         ...
 
     def warm(self) -> None:

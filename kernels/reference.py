@@ -159,8 +159,7 @@ def walk(memory: Words, seed: bytes, first: int, count: int) -> Words:
     lanes = np.arange(first, first + count, dtype=np.uint64)
     states: Words = mix64(stream_state(key, lanes))
     for _ in range(WALK_READS):
-        places = item_index(states, np.uint64(len(memory)))
-        read = memory[places.astype(np.int64)]
+        read = memory[item_index(states, np.uint64(len(memory))).astype(np.int64)]
         for word in range(ITEM_WORDS):
             states = fold(states, read[:, word])
     return states

@@ -9,7 +9,7 @@ import typer
 INTERRUPTED = 130
 """Exit status after ctrl-C, as shells have it."""
 
-LINE = 160
+LINE = 190
 """Columns of the tables where there is no terminal to ask."""
 
 

@@ -9,11 +9,12 @@ Everything else, the agent that runs it included, is the honest program.
 import argparse
 import random
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from edgeproof.agent.prover import Prover, run
+from edgeproof.agent.prover import run
 from edgeproof.kernels.card import Card, Memory, Product, Walk
 from edgeproof.kernels.cpu.trees import Tree
 from edgeproof.kernels.scalar import Words
@@ -47,6 +48,16 @@ class GarbageCard:
     def kind(self) -> str:
         """See ``Card``."""
         return self._honest.kind
+
+    @property
+    def kernel(self) -> str:
+        """See ``Card``."""
+        return self._honest.kernel
+
+    @property
+    def notices(self) -> Sequence[str]:
+        """See ``Card``."""
+        return self._honest.notices
 
     def warm(self) -> None:
         """See ``Card``."""
@@ -113,6 +124,10 @@ class GarbageMemory:
         """See ``Memory``."""
         return self._honest.items
 
+    def spare(self, share: float) -> int:
+        """See ``Memory``."""
+        return self._honest.spare(share)
+
     def fill(self, count: int) -> None:
         """See ``Memory``."""
         self._honest.fill(count)
@@ -134,4 +149,4 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--from-file", type=Path, required=True)
     start = parser.parse_args().from_file
-    run(lambda own, answer: Prover([GarbageCard(card, start) for card in own], answer))
+    run(lambda card: GarbageCard(card, start))

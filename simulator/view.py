@@ -122,7 +122,7 @@ class View:
                 walked(row.memory),
                 quantity(row.hashes, Bucket.HASH.unit),
                 tokens(row.reward),
-                Text(row.reason),
+                Text(row.reason.replace("; ", "\n")),  # a line for each bucket
                 style="red" if row.reason else "",
             )
         self._console.print(table)

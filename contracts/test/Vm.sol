@@ -10,6 +10,11 @@ interface Vm {
     function expectRevert(bytes calldata exactly) external;
     function expectPartialRevert(bytes4 selector) external;
     function assume(bool condition) external pure;
+    function readFile(string calldata path) external view returns (string memory);
+    function keyExistsJson(string calldata json, string calldata key) external view returns (bool);
+    function parseJsonUint(string calldata json, string calldata key) external pure returns (uint256);
+    function parseJsonString(string calldata json, string calldata key) external pure returns (string memory);
+    function parseBytes(string calldata digits) external pure returns (bytes memory);
 }
 
 Vm constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));

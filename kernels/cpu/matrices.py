@@ -36,6 +36,21 @@ def expand(key: np.uint64, n: int, first: int, out: Floats) -> None:
 
 
 @compiled
+def multiply(a: Floats, b: Floats, c: Floats) -> None:
+    """Write A B to (rows, columns) ``c``; ``b`` is B transposed.
+
+    In 32-bit integers, so exact by construction.  For machines whose BLAS is not.
+    """
+    for row in range(c.shape[0]):
+        for column in range(c.shape[1]):
+            total = np.int32(0)
+            for place in range(a.shape[1]):
+                left = np.int32(a[row, place])
+                total += np.int32(left * np.int32(b[column, place]))
+            c[row, column] = np.float32(total)
+
+
+@compiled
 def digest(key: np.uint64, values: Floats, row: int, column: int, sums: Words) -> None:
     """Write the digests of the tiles of (64 a, 64 b) ``values``, to (a * b, 2).
 

@@ -7,8 +7,9 @@ import numpy as np
 
 from edgeproof.errors import EdgeproofError
 from edgeproof.kernels.card import Walk
-from edgeproof.kernels.cpu import memory
+from edgeproof.kernels.cpu import memory, room
 from edgeproof.kernels.cpu.compiler import threads
+from edgeproof.kernels.cpu.keccak import LANES
 from edgeproof.kernels.cpu.spread import spread
 from edgeproof.kernels.cpu.trees import Tree
 from edgeproof.kernels.scalar import Words
@@ -52,13 +53,17 @@ class CpuMemory:
         self._permutations = permutations
         self.items = 0
 
+    def spare(self, share: float) -> int:
+        """Return how many more items fit: others may have taken what was free."""
+        return min(len(self._items) - self.items, room.items(share))
+
     def fill(self, count: int) -> None:
         """Make the next ``count`` items; raise ``ValueError`` beyond the room."""
         if not 0 <= count <= len(self._items) - self.items:
             room = len(self._items) - self.items
             msg = f"{count} items do not fit the {room} places left"
             raise ValueError(msg)
-        spread(self._fill, count, 4)
+        spread(self._fill, count, LANES)
         self.items += count
 
     def _fill(self, start: int, stop: int) -> None:
@@ -96,7 +101,7 @@ def walkable(items: Words, count: int, seconds: float) -> int:
     started = time.perf_counter()
     _walk(items, count, np.uint64(0), probed)
     taken = max(time.perf_counter() - started, 1e-9)
-    covered = int(probed * seconds / taken) * WALK_READS // WALK_COVER
+    covered = int(probed * max(seconds, 0.0) / taken) * WALK_READS // WALK_COVER
     return min(covered, MOST_ITEMS)
 
 
@@ -136,7 +141,7 @@ def walk_key(seed: bytes) -> np.uint64:
 def _walk(items: Words, count: int, key: np.uint64, number: int) -> Words:
     ends = np.empty(number, dtype=np.uint64)
     spread(
-        partial(_walk_part, items, np.uint64(count), key, ends), number, memory.LANES
+        partial(_walk_part, items, np.uint64(count), key, ends), number, memory.WALKERS
     )
     return ends
 

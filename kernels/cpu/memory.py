@@ -9,11 +9,11 @@ import numpy as np
 
 from edgeproof.kernels import scalar
 from edgeproof.kernels.cpu.compiler import compiled, inlined, prefetch
-from edgeproof.kernels.cpu.keccak import permute
+from edgeproof.kernels.cpu.keccak import LANES, STATES, permute
 from edgeproof.kernels.scalar import Words
 from edgeproof.kernels.shapes import ITEM_BYTES, ITEM_WORDS, WALK_READS
 
-LANES = 16
+WALKERS = 16
 """Lanes that one thread walks at a time, each waiting for a read of its own.
 
 Two cache lines each: about as many reads as a core can have under way.  Measured: the
@@ -32,18 +32,18 @@ stream_state = inlined(scalar.stream_state)
 @compiled
 def fill(seed: Words, permutations: int, first: int, out: Words) -> None:
     """Write items ``first`` and on to (count, 16) ``out``, four at a time."""
-    states = np.zeros(100, dtype=np.uint64)
-    for base in range(0, out.shape[0], 4):
+    states = np.zeros(STATES, dtype=np.uint64)
+    for base in range(0, out.shape[0], LANES):
         states[:] = np.uint64(0)
-        for lane in range(4):
+        for lane in range(LANES):
             for word in range(4):
-                states[word * 4 + lane] = seed[word]
-            states[16 + lane] = np.uint64(first + base + lane)
+                states[word * LANES + lane] = seed[word]
+            states[4 * LANES + lane] = np.uint64(first + base + lane)
         for _ in range(permutations):
             permute(states)
-        for lane in range(min(4, out.shape[0] - base)):
+        for lane in range(min(LANES, out.shape[0] - base)):
             for word in range(ITEM_WORDS):
-                out[base + lane, word] = states[word * 4 + lane]
+                out[base + lane, word] = states[word * LANES + lane]
 
 
 @compiled
@@ -54,11 +54,11 @@ def walk(
 
     They read the first ``count`` items of ``memory``, each lane at its own places.
     """
-    states = np.zeros(LANES, dtype=np.uint64)
-    places = np.zeros(LANES, dtype=np.int64)
+    states = np.zeros(WALKERS, dtype=np.uint64)
+    places = np.zeros(WALKERS, dtype=np.int64)
     start = memory.ctypes.data
-    for base in range(0, ends.size, LANES):
-        here = min(LANES, ends.size - base)
+    for base in range(0, ends.size, WALKERS):
+        here = min(WALKERS, ends.size - base)
         for lane in range(here):
             states[lane] = mix64(stream_state(key, np.uint64(first + base + lane)))
             places[lane] = np.int64(item_index(states[lane], count))
@@ -88,26 +88,26 @@ def regenerate(  # noqa: PLR0913, PLR0917 - a walk, and the fill that it needs a
 ) -> None:
     """Write the states in which ``lanes`` end, making every item that they read.
 
-    Needs no memory; costs ``permutations`` for each read, four lanes at a time.
+    Needs no memory; costs ``permutations`` for each read, many lanes at a time.
     """
-    states = np.zeros(100, dtype=np.uint64)
-    walkers = np.zeros(4, dtype=np.uint64)
-    for base in range(0, lanes.size, 4):
-        here = min(4, lanes.size - base)
+    states = np.zeros(STATES, dtype=np.uint64)
+    walkers = np.zeros(LANES, dtype=np.uint64)
+    for base in range(0, lanes.size, LANES):
+        here = min(LANES, lanes.size - base)
         for lane in range(here):
             walkers[lane] = mix64(stream_state(key, lanes[base + lane]))
         for _ in range(WALK_READS):
             states[:] = np.uint64(0)
-            for lane in range(4):
+            for lane in range(LANES):
                 for word in range(4):
-                    states[word * 4 + lane] = seed[word]
-                states[16 + lane] = item_index(walkers[lane], count)
+                    states[word * LANES + lane] = seed[word]
+                states[4 * LANES + lane] = item_index(walkers[lane], count)
             for _ in range(permutations):
                 permute(states)
-            for lane in range(4):
+            for lane in range(LANES):
                 state = walkers[lane]
                 for word in range(ITEM_WORDS):
-                    state = fold(state, states[word * 4 + lane])
+                    state = fold(state, states[word * LANES + lane])
                 walkers[lane] = state
         for lane in range(here):
             ends[base + lane] = walkers[lane]

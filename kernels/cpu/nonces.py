@@ -26,7 +26,9 @@ def search(seed: bytes, difficulty: int, start: int, count: int) -> Words:
         begin = np.uint64(start + first)
         return found[: keccak.search(words, limit, begin, stop - first, found)]
 
-    return np.concatenate([np.empty(0, dtype=np.uint64), *spread(part, count, 4)])
+    return np.concatenate(
+        [np.empty(0, dtype=np.uint64), *spread(part, count, keccak.LANES)]
+    )
 
 
 def meet(seed: bytes, difficulty: int, nonces: Words) -> bool:

@@ -3,6 +3,8 @@
 import contextlib
 from pathlib import Path
 
+from edgeproof.kernels.shapes import ITEM_BYTES, MOST_ITEMS
+
 GROUP = Path("/sys/fs/cgroup")
 """What bounds a container's memory, in Linux's second version of control groups."""
 
@@ -15,6 +17,11 @@ def available_bytes() -> int:
     That of the machine, or what is left of a container's own bound if that is less.
     """
     return min([_machine(), *_container()])
+
+
+def items(share: float) -> int:
+    """Return the items of memory that fit that share of the RAM available now."""
+    return min(MOST_ITEMS, int(share * available_bytes()) // ITEM_BYTES)
 
 
 def _machine() -> int:

@@ -98,8 +98,8 @@ def _refusal(what: str, said: str) -> EdgeproofError:
 def on(device: Device) -> Iterator[Any]:
     """Work on a card in this thread; yields its context."""
     what = f"card {device.ordinal} ({device.name})"
-    with translated(what), cuda.gpus[device.ordinal] as context:
-        yield context
+    with translated(what), cuda.gpus[device.ordinal]:
+        yield cuda.current_context()
 
 
 def reserve(device: Device) -> IO[str]:

@@ -126,7 +126,7 @@ def multiply(
 
     ``b`` is B transposed.  A block for each 128 x 128 entries; n a multiple of 128.
     """
-    shared = cuda.shared.array(STAGES, types.int32)
+    shared = cuda.shared.array(STAGES, types.int32, alignment=16)
     partial = cuda.shared.array(SUMS, types.uint64)
     sums = cuda.local.array(ACCUMULATORS, types.int32)
     n = np.uint64(size)

@@ -3,15 +3,17 @@
 import queue
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pytest
 
-from edgeproof.agent.card_prover import CardProver
+from edgeproof.agent.card_prover import FIRST_ITEMS, CardProver
 from edgeproof.agent.prover import Prover
-from edgeproof.kernels.card import Product, Walk
+from edgeproof.kernels.card import Card, Product, Walk
+from edgeproof.kernels.machine import Machine
 from edgeproof.kernels.scalar import Words
 from edgeproof.kernels.shapes import lanes
 
@@ -24,8 +26,12 @@ class FakeMemory:
 
     most: int
     paced: int
+    card: "FakeCard"
     items: int = 0
     walked: list[int] = field(default_factory=list)
+
+    def spare(self, share: float) -> int:
+        return min(self.most - self.items, self.card.room(share))
 
     def fill(self, count: int) -> None:
         assert self.items + count <= self.most
@@ -45,6 +51,8 @@ class FakeCard:
 
     kind = "fake"
     name = "fake"
+    kernel = "fake"
+    notices: Sequence[str] = ()
 
     def __init__(
         self, index: int = 0, room: int = 10**9, walks: int = 10**9, paced: int = 10**9
@@ -81,7 +89,7 @@ class FakeCard:
 
     def memory(self, seed: bytes, permutations: int, most: int) -> FakeMemory:
         del seed, permutations
-        self.memories.append(FakeMemory(most, self.paced))
+        self.memories.append(FakeMemory(most, self.paced, self))
         return self.memories[-1]
 
 
@@ -136,12 +144,10 @@ def test_a_fill_stops_where_others_took_the_room() -> None:
     assert card.room(0.5) >= 25_000
 
 
-def test_a_fill_ends_with_its_time() -> None:
+def test_a_fill_ends_with_its_time_but_fills_a_little() -> None:
     card = FakeCard()
-    started = time.monotonic()
     served(card, fill(milliseconds=0))
-    assert time.monotonic() - started < 5
-    assert card.memories[0].items == 0
+    assert card.memories[0].items == FIRST_ITEMS
 
 
 @pytest.mark.parametrize(
@@ -196,7 +202,7 @@ def test_all_cards_work_in_one_window() -> None:
     cards = [FakeCard(0), FakeCard(1)]
     for card in cards:
         card.both = both
-    prover = Prover(cards, answers.put)
+    prover = Prover(Machine(list[Card](cards)), answers.put)
     arrived = time.monotonic() + 10
     for card in cards:
         prover.serve(search(card.index), arrived - 10)
@@ -207,7 +213,7 @@ def test_all_cards_work_in_one_window() -> None:
 
 def test_a_command_for_no_card_fails_alone() -> None:
     answers: list[Any] = []
-    prover = Prover([], answers.append)
+    prover = Prover(Machine([]), answers.append)
     prover.serve(search(7), 0.0)
     prover.serve({"do": "open"}, 0.0)
     assert [answer["is"] for answer in answers] == ["failed", "failed"]

@@ -30,6 +30,8 @@ def enrolled(coordinator: "Coordinator", options: Options) -> Path:
     state = State(options.state_dir)
     state.put("acknowledged", {"slot": 7, "at": time.time() * 1000})
     state.put("cards", [{"card": 0, "name": "A CPU", "kind": "cpu", "size": 1024}])
+    figure = {"round": 6, "card": 0, "bucket": "memory", "unit": "bytes"}
+    state.put("figures", [figure | {"committed": str(3 << 29)}])
     state.save_refusal("seal", 8, 0)
     state.save_statement(coordinator.statement(done.device, 3))
     state.close()
@@ -47,6 +49,7 @@ def test_status_tells_what_the_network_said(enrolled: Path) -> None:
         "1 enrol",
         "after its deadline",
         "A CPU (cpu), n = 1024",
+        "1.5 GiB by card 0 in the round of slot 6",
     ):
         assert expected in result.output
 

@@ -44,6 +44,8 @@ class Prover:
         async with asyncio.timeout(30):
             while not found or found[-1]["is"] != kind:
                 found.append(await self.answers.get())
+                wrong = found[-1]["is"] == "failed" != kind
+                assert not wrong, found[-1]["why"]
         return found
 
     def multiply(self, job: int, milliseconds: int = 200) -> None:
@@ -277,6 +279,24 @@ async def test_a_missing_program_is_explained() -> None:
     with pytest.raises(ProverFailed, match="cannot start the prover") as caught:
         await missing.process.load()
     assert "PROVER_COMMAND" in caught.value.hint
+
+
+BUG = """
+from edgeproof.agent import card_prover, prover
+def serve(card, command, arrived):
+    raise ZeroDivisionError("a bug")
+card_prover.CardProver.serve = serve
+prover.run()
+"""
+
+
+async def test_a_bug_ends_the_prover_rather_than_leave_a_card_deaf() -> None:
+    buggy = Prover(sys.executable, "-c", BUG)
+    await buggy.process.load()
+    buggy.multiply(1)
+    why = await asyncio.wait_for(buggy.ends.get(), 10)
+    assert "ended with 1" in why
+    assert "a bug" in why
 
 
 PARENT = """

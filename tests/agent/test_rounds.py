@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeproof.agent.rounds import (
+from edgeproof.agent.orders import (
     Abandon,
     Fill,
     Multiply,
     Open,
     Order,
     Release,
-    Rounds,
     Search,
     Send,
     Walk,
 )
+from edgeproof.agent.rounds import Rounds
 from edgeproof.agent.work import MOST_MESSAGES, CardWork, Job
 from edgeproof.proofs import challenge
 from edgeproof.proofs.keccak import keccak

@@ -14,7 +14,14 @@ from edgeproof.agent.options import Options
 from edgeproof.agent.outbox import OUTBOX_FILE, Outbox
 from edgeproof.agent.sensors import Sampler
 from edgeproof.agent.service import AgentService
-from edgeproof.proofs import challenge, matmul, proof_of_work, uptime
+from edgeproof.proofs import (
+    challenge,
+    matmul,
+    memory,
+    proof_of_work,
+    timetable,
+    uptime,
+)
 from edgeproof.proofs.keccak import keccak
 from edgeproof.proofs.parameters import Phase
 from edgeproof.telemetry import signing
@@ -147,6 +154,52 @@ def verify_round(coordinator: "Coordinator", device: Key, opened: int) -> None:
     nonces = b"".join(message.payload for message in searches)
     verdict = proof_of_work.verify(seed(challenge.POW, Phase.POW), 8, nonces)
     assert verdict == 0
+
+
+async def test_a_device_fills_memory_and_walks_over_it_twice(
+    coordinator: "Coordinator", options: Options, device: Key
+) -> None:
+    # Nearly all of a slot is for the walks, so that they end in time on any machine.
+    phases = replace(coordinator.parameters, phase_ms=(100, 300, 50, 300, 50))
+    coordinator = replace(coordinator, parameters=phases)
+    patient = replace(options, prover_linger_s=10, commit_margin_ms=50)
+    await live(coordinator, patient, device, 8)
+    assert any(proves_memory(coordinator, device, opened) for opened in range(6))
+
+
+def proves_memory(coordinator: "Coordinator", device: Key, opened: int) -> bool:
+    """Return whether both walks of a round hold, as the audit would judge them."""
+    network, domain = coordinator.parameters, coordinator.description.domain
+    entropy = coordinator.entropy(opened).value
+
+    def seed(phase: Phase) -> bytes:
+        value, tag = coordinator.phase_value(opened, phase), challenge.DOMAINS[phase]
+        return challenge.card_seed(tag, entropy, value, device.address, 0)
+
+    reasons = []
+    for phase in (Phase.WALK, Phase.SECOND_WALK):
+        said = [m for _, m in coordinator.heard["commitment"] if m.phase == phase]
+        answers = [o for _, o in coordinator.heard["opening"] if o.phase == phase]
+        last = timetable.commit_slot(network, opened, phase)
+        reasons += [
+            memory.verify(
+                seed(Phase.FILL),
+                seed(phase),
+                walk.size,
+                walk.payload,
+                challenge.draw(
+                    walk.digest(domain), coordinator.entropy(last + 2).value
+                ),
+                answer.payload,
+                network.fill_permutations,
+                network.opened_lanes,
+            )
+            for walk in said
+            for answer in answers
+            if (walk.round, answer.commitment) == (opened, walk.digest(domain))
+        ]
+    assert not any(reasons)
+    return len(reasons) == 2
 
 
 async def test_what_is_not_acknowledged_is_sent_again(

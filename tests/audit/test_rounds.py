@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,10 +17,13 @@ from edgeproof.audit.rounds import (
     Schedule,
     difficulty,
     prefix_of,
+    verify_proof,
     work_of,
 )
+from edgeproof.kernels.cpu.memories import CpuMemory
+from edgeproof.kernels.cpu.trees import Tree
 from edgeproof.kernels.shapes import MAX_PRODUCTS, MAX_SOLUTIONS
-from edgeproof.proofs import timetable
+from edgeproof.proofs import challenge, memory, timetable
 from edgeproof.proofs.parameters import BUCKET_PHASES, Bucket, Phase, demo
 from edgeproof.proofs.reasons import Reason
 from edgeproof.simulator.epochs import (
@@ -317,6 +321,32 @@ def test_a_walk_is_judged_by_the_seeds_of_its_fill_and_of_its_own_phase() -> Non
         assert (case.fill_seed, case.size) == (fill, items)
         assert (case.permutations, case.opened) == (2, EAGER.opened_lanes)
     assert len({fill, *(case.seed for case in asked)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "reason"), [(0, Reason.NONE), (1, Reason.WRONG_LANE)]
+)
+def test_a_real_memory_is_judged_by_its_real_walks(
+    spoiled: int, reason: Reason
+) -> None:
+    judge = RoundJudge(RECORD, Schedule.of(RECORD), verify_proof)
+    fill = judge.seed(OPENED, Phase.FILL, DEVICE.address, 0)
+    held = CpuMemory(fill, EAGER.fill_permutations, 1000)
+    held.fill(1000)
+    commitments, openings = [], []
+    for phase, items in ((Phase.WALK, 1000), (Phase.SECOND_WALK, 900)):
+        made = held.walk(judge.seed(OPENED, phase, DEVICE.address, 0), items)
+        ends = made.ends + np.uint64(spoiled)
+        row = walk(items, phase, Tree(ends[:, None]).root)
+        last = timetable.commit_slot(EAGER, OPENED, phase)
+        entropy = Schedule.of(RECORD).entropies[last + 2]
+        draw = challenge.draw(row.signed.message.digest(DOMAIN), entropy)
+        payload = memory.open_walk(draw, ends, items, EAGER.opened_lanes)
+        commitments.append(row)
+        openings += answers(row, payload=payload)
+    record = replace(RECORD, commitments=tuple(commitments), openings=tuple(openings))
+    (verdict,) = judged(record, Bucket.MEMORY, verify_proof)
+    assert (verdict.reason, verdict.figure) == (reason, 0 if reason else 900 * 128)
 
 
 NONCES = b"".join(n.to_bytes(8, "big") for n in range(MAX_SOLUTIONS + 1))

@@ -5,15 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from edgeproof.kernels import machine, reference
+from edgeproof.kernels import reference
 from edgeproof.kernels.card import Card, Memory, Product
 from edgeproof.kernels.cpu.card import CpuCard
-
-
-def test_a_machine_has_at_least_its_cpu() -> None:
-    found: list[Card] = machine.cards()
-    assert [(card.index, card.kind) for card in found] == [(0, "cpu")]
-    assert all(card.name for card in found)
 
 
 def test_a_card_proves_at_one_size_after_the_other() -> None:

@@ -29,7 +29,6 @@ VECTORS = Path(__file__).parents[1] / "vectors"
 SEED = bytes(range(32))
 KERNELS = [
     keccak.permute,
-    keccak.hash_nonces,
     keccak.search,
     keccak.meet,
     keccak.hash_leaves,

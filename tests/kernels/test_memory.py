@@ -2,6 +2,7 @@
 
 import json
 import time
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -40,8 +41,14 @@ def content(memory: CpuMemory) -> list[list[int]]:
     return found
 
 
+@cache
+def wanted(permutations: int) -> list[list[int]]:
+    found: list[list[int]] = reference.items(SEED, permutations, 0, 70).tolist()
+    return found
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3])
-@pytest.mark.parametrize("permutations", [1, 2, 5])
+@pytest.mark.parametrize("permutations", [1, 2, 3])
 @pytest.mark.parametrize("parts", [(), (1,), (4, 30), (0, 63, 2)])
 def test_items_are_the_references_however_they_are_made(
     monkeypatch: pytest.MonkeyPatch,
@@ -51,30 +58,30 @@ def test_items_are_the_references_however_they_are_made(
 ) -> None:
     monkeypatch.setattr(spread, "threads", lambda: threads)
     memory = filled(70, permutations, *parts)
-    assert content(memory) == reference.items(SEED, permutations, 0, 70).tolist()
+    assert content(memory) == wanted(permutations)
     assert memory.items == 70
 
 
-ITEMS = reference.items(SEED, 1, 0, 2600)
+ITEMS = reference.items(SEED, 1, 0, 1100)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
-@pytest.mark.parametrize("count", [64, 65, 100, 1024, 2570])
+@pytest.mark.parametrize("count", [64, 65, 100, 1024, 1090])
 def test_a_walk_is_the_references(
     monkeypatch: pytest.MonkeyPatch, count: int, threads: int
 ) -> None:
     monkeypatch.setattr(spread, "threads", lambda: threads)
-    found = filled(2600).walk(WALK, count)
+    found = filled(1100).walk(WALK, count)
     want = reference.walk(ITEMS[:count], WALK, 0, lanes(count))
     assert found.ends.tolist() == want.tolist()
     assert found.root == reference.tree_root(want[:, None])
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     seed=st.binary(min_size=32, max_size=32),
-    permutations=st.integers(1, 3),
-    count=st.integers(64, 200),
+    permutations=st.integers(1, 2),
+    count=st.integers(64, 140),
     data=st.data(),
 )
 def test_any_lane_can_be_had_without_the_memory(
@@ -144,7 +151,7 @@ def test_what_can_be_walked_follows_from_what_was_measured(
     monkeypatch.setattr(time, "perf_counter", lambda: next(moments))
     monkeypatch.setattr(memories, "threads", lambda: 1)
     # 1024 lanes of 256 reads in half a second, four reads an item.
-    assert walkable(ITEMS, 2600, 3.0) == 6 * 1024 * 256 // 4
+    assert walkable(ITEMS, 1100, 3.0) == 6 * 1024 * 256 // 4
 
 
 def test_no_more_is_walked_than_there_is() -> None:
@@ -153,6 +160,7 @@ def test_no_more_is_walked_than_there_is() -> None:
     memory.fill(700)
     assert memory.walk_items(100.0) == 700
     assert memory.walk_items(0.0) == 0
+    assert memory.walk_items(-1.0) == 0
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeproof.kernels.machine import cards
+from edgeproof.kernels.cpu.card import CpuCard
 from edgeproof.proofs import matmul, memory, proof_of_work
 from edgeproof.proofs.reasons import Reason
 from edgeproof.simulator.garbage_prover import GarbageCard
@@ -32,7 +32,7 @@ def test_garbage_is_caught(
     start = tmp_path / "cheat-from"
     if moment is not None:
         start.write_text(moment)
-    card = GarbageCard(cards()[0], start)
+    card = GarbageCard(CpuCard(), start)
 
     product = card.product(SEED, SIZE)
     opening = matmul.open_products(DRAW, [product.digests], SIZE)

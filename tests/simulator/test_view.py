@@ -39,7 +39,17 @@ CLOSED = EpochNow(
     COIN // 2,
     (
         Reward(A, OWNER, 15, 15, 10**9, 2**30, 2 * 10**6, 2 * COIN, ""),
-        Reward(B, OWNER, 14, 15, 0, 0, 0, 0, "hash: [a] nonce [/b] is wrong"),
+        Reward(
+            B,
+            OWNER,
+            14,
+            15,
+            0,
+            0,
+            0,
+            0,
+            "hash: [a] nonce [/b] is wrong; memory: too",
+        ),
     ),
 )
 
@@ -131,9 +141,11 @@ def test_an_epoch_shows_each_reward_and_why_it_is_zero(*, terminal: bool) -> Non
         "93 %",
         "2.0000",
         "hash: [a] nonce [/b] is wrong",
+        "memory: too",
         "paid in all so far 3.0000, left unallocated this epoch 0.5000",
     ):
         assert part in shown
+    assert "; memory" not in shown  # each reason stands in a line of its own
 
 
 def test_a_terminal_gets_its_cursor_back() -> None:
