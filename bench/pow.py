@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,10 +52,12 @@ def bench(steps: Steps, rounds: int = 11, share: float = 1.0) -> Report:
     for name in sides:
         times = counts["edgeproof"] / counts[name]
         figures[f"over {name}"] = times * timings.ratio(name, "edgeproof")
-    if not has_avx2():
+    flags = cpu_flags()
+    if "avx2" not in flags:
         figures[f"{TARGET}, without AVX2"] = figures.pop(TARGET)
         skipped[TARGET] = "the target is for a core with AVX2"
-    return Report(card.name, figures, {TARGET: at_least(10.0)}, skipped)
+    notes = {"vectors": vectors(flags)}
+    return Report(card.name, figures, {TARGET: at_least(10.0)}, skipped, notes)
 
 
 def libraries() -> tuple[dict[str, Callable[[], object]], dict[str, str]]:
@@ -90,8 +93,16 @@ def repeated(digest: Callable[[], object], count: int) -> Callable[[], None]:
     return side
 
 
-def has_avx2() -> bool:
-    """Tell whether Linux says that this CPU has AVX2."""
+def cpu_flags() -> set[str]:
+    """Return what Linux says that this CPU can do; empty elsewhere."""
     with contextlib.suppress(OSError):
-        return "avx2" in Path("/proc/cpuinfo").read_text(errors="replace").split()
-    return False
+        return set(Path("/proc/cpuinfo").read_text(errors="replace").split())
+    return set()
+
+
+def vectors(flags: set[str]) -> str:
+    """Return the instructions that the search is compiled for, the widest of them."""
+    if name := os.environ.get("NUMBA_CPU_NAME"):
+        return f"those of {name}, as NUMBA_CPU_NAME says"
+    widest = {"avx512f": "AVX-512", "avx2": "AVX2"}
+    return next((widest[flag] for flag in widest if flag in flags), "not known")

@@ -36,10 +36,26 @@ def test_a_missing_library_is_named_and_the_check_is_incomplete(
 def test_without_avx2_the_target_does_not_apply(
     steps: Steps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hashing, "has_avx2", lambda: False)
+    monkeypatch.setattr(hashing, "cpu_flags", set)
     report = hashing.bench(steps, rounds=1, share=1e-3)
     assert "AVX2" in report.skipped[hashing.TARGET]
     assert report.status(check=True) == 3
+
+
+@pytest.mark.parametrize(
+    ("flags", "named", "said"),
+    [
+        ({"sse2", "avx2", "avx512f"}, "", "AVX-512"),
+        ({"sse2", "avx2"}, "", "AVX2"),
+        ({"neon"}, "", "not known"),
+        ({"avx2", "avx512f"}, "haswell", "haswell"),
+    ],
+)
+def test_the_widest_vectors_are_named(
+    flags: set[str], named: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMBA_CPU_NAME", named)
+    assert said in hashing.vectors(flags)
 
 
 def test_every_library_computes_the_same_kind_of_hash() -> None:
