@@ -1,122 +1,84 @@
+#!/usr/bin/env python3
 """Measure what the kernels reach against what the machine could do.
 
 ``bench/run.py NAME [--json FILE] [--check]`` prints each figure beside its target.
-With ``--check`` it exits 1 when a target is missed.  Both sides of a ratio are timed
-in turn, in one process with one thread, and medians are compared.
+With ``--check`` it exits 1 when a target is missed, else 3 when something had to be
+skipped.
 """
 
+import argparse
+import importlib
+import json
 import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-for variable in ("NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # before NumPy loads
-    os.environ[variable] = "1"
+from rich.console import Console
 
-import argparse  # noqa: E402 - see above
-import hashlib  # noqa: E402 - see above
-import json  # noqa: E402 - see above
-import sys  # noqa: E402 - see above
-import time  # noqa: E402 - see above
-from collections.abc import Callable, Sequence  # noqa: E402 - see above
-from pathlib import Path  # noqa: E402 - see above
-from statistics import median  # noqa: E402 - see above
+if not __package__:  # started as a file: Python looked beside it, not around it
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-import numpy as np  # noqa: E402 - see above
-import sha3  # noqa: E402 - see above
+from bench.report import Report
+from bench.steps import Steps
+from edgeproof.errors import EdgeproofError
 
-from edgeproof.kernels import machine  # noqa: E402 - see above
-from edgeproof.kernels.card import Card  # noqa: E402 - see above
-from edgeproof.kernels.cpu.matrices import Floats  # noqa: E402 - see above
+BENCHES = {
+    "matmul": "whole proofs of products against bare BLAS",
+    "memory": "walks against random reads, and recomputing items against reading them",
+    "pow": "the search for nonces against other libraries' Keccak",
+    "ptx": "what the CUDA kernels become, and what that allows; needs no card",
+}
+"""What each bench measures; it is the function ``bench`` of the module so called."""
 
-SEED = bytes(range(32))
+THREADS = ("NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+"""Set to 1 before NumPy or Numba are loaded: figures are those of one core."""
 
-
-def medians(rounds: int, sides: Sequence[Callable[[], object]]) -> list[float]:
-    """Return each side's median seconds, run in turn; the first round warms up."""
-    taken: list[list[float]] = [[] for _ in sides]
-    for number in range(rounds + 1):
-        for times, side in zip(taken, sides, strict=True):
-            started = time.perf_counter()
-            side()
-            if number:
-                times.append(time.perf_counter() - started)
-    return [median(times) for times in taken]
+PIPED_WIDTH = 140
+"""Columns of a table that goes to a file: as many as the widest one needs."""
 
 
-def matmul(card: Card) -> tuple[dict[str, float], dict[str, float]]:
-    """Time the whole proof of a product against BLAS alone at the same size."""
-    figures = {}
-    for n, rounds in ((512, 21), (1024, 11), (2048, 7), (4096, 3)):
-        a, b, c = (np.ones((n, n), dtype=np.float32) for _ in range(3))
-
-        def proof(n: int = n) -> object:
-            return card.product(SEED, n)
-
-        def bare(a: Floats = a, b: Floats = b, c: Floats = c) -> object:
-            return np.matmul(a, b.T, out=c)
-
-        seconds, blas = medians(rounds, [proof, bare])
-        figures[f"n={n} GMAC/s"] = n**3 / seconds / 1e9
-        figures[f"n={n} of bare sgemm"] = blas / seconds
-    return figures, {"n=2048 of bare sgemm": 0.88, "n=4096 of bare sgemm": 0.93}
+def load(name: str) -> Callable[[Steps], Report]:
+    """Import one bench, and with it what it needs."""
+    for variable in THREADS:
+        os.environ[variable] = "1"
+    bench: Callable[[Steps], Report] = importlib.import_module(f"bench.{name}").bench
+    return bench
 
 
-def pow_(card: Card) -> tuple[dict[str, float], dict[str, float]]:
-    """Time Keccak on one core against the libraries that a device may have."""
-    message, few = SEED + bytes(8), 100_000
-
-    def hashlib_side() -> None:
-        for _ in range(few):
-            hashlib.sha3_256(message).digest()
-
-    def pysha3_side() -> None:
-        for _ in range(few):
-            sha3.keccak_256(message).digest()
-
-    many = 1_000_000
-    ours, standard, pysha3 = medians(
-        7, [lambda: card.search(SEED, 20, 0, many), hashlib_side, pysha3_side]
+def main(arguments: Sequence[str]) -> int:
+    """Run one bench; return the exit status, 2 for arguments that make no sense."""
+    parser = argparse.ArgumentParser(
+        prog="bench/run.py",
+        description="Measure what the kernels reach against what the machine could do.",
+        epilog="\n".join(f"{name:8} {what}" for name, what in BENCHES.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    rate = many / ours
-    return {
-        "MH/s": rate / 1e6,
-        "over hashlib.sha3_256": rate * standard / few,
-        "over safe-pysha3": rate * pysha3 / few,
-    }, {"over hashlib.sha3_256": 10.0}
-
-
-BENCHES = {"matmul": matmul, "pow": pow_}
-
-
-def main() -> int:
-    """Run one bench; return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("name", choices=BENCHES)
+    parser.add_argument("name", choices=BENCHES, help="what to measure, see below")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--check", action="store_true", help="exit 1 on a miss")
-    chosen = parser.parse_args()
-    card = machine.look().cards[0]
-    card.warm()
-    figures, targets = BENCHES[chosen.name](card)
-    held = {name: figures[name] >= least for name, least in targets.items()}
-    for name, value in figures.items():
-        target = f"at least {targets[name]:g}" if name in targets else ""
-        print(f"{name:28} {value:10.3f}  {target:16} {_verdict(held.get(name))}")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="exit 1 when a target is missed, else 3 when something was skipped",
+    )
+    chosen = parser.parse_args(arguments)
+    if chosen.json and (not chosen.json.parent.is_dir() or chosen.json.is_dir()):
+        parser.error(f"--json: {chosen.json} is not a file in an existing folder")
+    try:
+        with Steps(Console(stderr=True)) as steps:
+            report = load(chosen.name)(steps)
+    except EdgeproofError as error:
+        print(f"bench/run.py: {error}\n  try: {error.hint}", file=sys.stderr)
+        return 1
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPED_WIDTH)
+    console.print(report.tables(chosen.name))
     if chosen.json:
-        report = {
-            "bench": chosen.name,
-            "machine": card.name,
-            "figures": figures,
-            "targets": {
-                name: {"at_least": least, "holds": held[name]}
-                for name, least in targets.items()
-            },
-        }
-        chosen.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    return 1 if chosen.check and not all(held.values()) else 0
-
-
-def _verdict(held: bool | None) -> str:  # noqa: FBT001 - None: there is no target
-    return {None: "", True: "holds", False: "missed"}[held]
+        text = json.dumps(report.document(chosen.name), indent=1)
+        chosen.json.write_text(text + "\n", encoding="utf-8")
+    return report.status(check=chosen.check)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

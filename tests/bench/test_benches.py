@@ -1,0 +1,107 @@
+"""Each bench that times something, at sizes that take no time: not its figures."""
+
+import sys
+
+import pytest
+
+from bench import matmul, memory
+from bench import pow as hashing
+from bench.steps import Steps
+from edgeproof.kernels.cpu import keccak
+from edgeproof.kernels.shapes import WALK_READS
+
+
+def test_hashing_is_compared_with_every_library(steps: Steps) -> None:
+    report = hashing.bench(steps, rounds=1, share=1e-3)
+    for name in ("hashlib.sha3_256", "pycryptodome", "safe-pysha3"):
+        assert report.figures[f"{name} Mkeccak/s"] > 0
+        assert report.figures[f"over {name}"] > 0
+    assert report.targets[hashing.TARGET].bound == 10
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [("Crypto", "pycryptodome"), ("sha3", "safe-pysha3")]
+)
+def test_a_missing_library_is_named_and_the_check_is_incomplete(
+    module: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.delitem(sys.modules, "Crypto.Hash", raising=False)
+    sides, skipped = hashing.libraries()
+    assert name not in sides
+    assert list(skipped) == [name]
+    assert f"pip install {name}" in skipped[name]
+
+
+def test_without_avx2_the_target_does_not_apply(
+    steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hashing, "cpu_flags", set)
+    report = hashing.bench(steps, rounds=1, share=1e-3)
+    assert "AVX2" in report.skipped[hashing.TARGET]
+    assert report.status(check=True) == 3
+
+
+@pytest.mark.parametrize(
+    ("flags", "named", "said"),
+    [
+        ({"sse2", "avx2", "avx512f"}, "", "AVX-512"),
+        ({"sse2", "avx2"}, "", "AVX2"),
+        ({"neon"}, "", "not known"),
+        ({"avx2", "avx512f"}, "haswell", "haswell"),
+    ],
+)
+def test_the_widest_vectors_are_named(
+    flags: set[str], named: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMBA_CPU_NAME", named)
+    assert said in hashing.vectors(flags)
+
+
+def test_every_library_computes_the_same_kind_of_hash() -> None:
+    sides, _ = hashing.libraries()
+    assert sides["pycryptodome"]() == sides["safe-pysha3"]()
+    assert sides["hashlib.sha3_256"]() != sides["safe-pysha3"]()  # another padding
+
+
+def test_products_are_compared_with_bare_blas(steps: Steps) -> None:
+    report = matmul.bench(steps, {64: 1, 128: 1})
+    assert report.figures["n=128 proof GMAC/s"] > 0
+    assert 0 < report.figures["n=128 of bare sgemm"] < 2
+    assert list(report.targets) == ["n=2048 of bare sgemm", "n=4096 of bare sgemm"]
+    assert report.status(check=True) == 3  # neither of those sizes was asked for
+
+
+def test_the_blas_is_named_or_its_name_is_skipped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("threadpoolctl")
+    notes, skipped = matmul.blas()
+    assert "kernels" in notes["BLAS"]
+    assert not skipped
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    notes, skipped = matmul.blas()
+    assert not notes
+    assert "pip install threadpoolctl" in skipped["BLAS"]
+
+
+def test_walks_are_compared_with_plain_reads_and_recomputation(steps: Steps) -> None:
+    report = memory.bench(steps, rounds=1, items=1 << 10)
+    assert set(report.figures) == {
+        "walk GB/s",
+        "plain reads GB/s",
+        "walk of plain reads",
+        "R=2 recompute over read",
+        "R=16 recompute over read",
+        "R=128 recompute over read",
+    }
+    assert all(value > 0 for value in report.figures.values())
+    costs = [report.figures[f"R={r} recompute over read"] for r in (2, 16, 128)]
+    assert costs == sorted(costs)
+
+
+def test_recomputation_is_the_same_work_for_every_number_of_permutations() -> None:
+    for r in memory.PERMUTATIONS:
+        lanes = memory.lanes(r)
+        assert lanes % keccak.LANES == 0
+        assert lanes * r * WALK_READS == memory.WORK
