@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from bench.architectures import Capability
+from edgeproof.kernels.cuda.architectures import Capability
 
 
 @dataclass(frozen=True)

@@ -7,25 +7,23 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from bench.architectures import Capability
 from bench.assembled import Assembled, architecture, read
 from edgeproof.errors import EdgeproofError
+from edgeproof.kernels.cuda.architectures import Capability
 from edgeproof.kernels.cuda.catalogue import KERNELS
-from edgeproof.kernels.cuda.compiler import ARCHITECTURES
+from edgeproof.kernels.cuda.compiler import ARCHITECTURES, Kernel
 
 TOOLS = {"ptxas": "nvidia-cuda-nvcc", "nvdisasm": "nvidia-cuda-nvdisasm"}
 """The programs, and the packages that bring them."""
 
 
 def find(tool: str) -> str | None:
-    """Return the path of a program, from PATH or from its Python package, or None."""
-    if found := shutil.which(tool):
-        return found
+    """Return the path of a program, from its Python package or from PATH, or None."""
     package = importlib.util.find_spec("nvidia")
     for folder in (package and package.submodule_search_locations) or ():
         for path in Path(folder).glob(f"*/bin/{tool}"):
             return str(path)
-    return None
+    return shutil.which(tool)
 
 
 def version(tool: str) -> str:
@@ -47,20 +45,31 @@ def variants() -> list[tuple[str, Capability]]:
 def assemble(
     name: str, capability: Capability, ptxas: str, nvdisasm: str | None
 ) -> Assembled:
-    """Compile, assemble and disassemble one kernel.
+    """Compile, assemble and disassemble one kernel; see ``assembled``."""
+    (kernel,) = (kernel for kernel in KERNELS if kernel.name == name)
+    return assembled(kernel, capability, kernel.ptx(capability), ptxas, nvdisasm)
+
+
+def assembled(
+    kernel: Kernel,
+    capability: Capability,
+    ptx: str,
+    ptxas: str,
+    nvdisasm: str | None = None,
+) -> Assembled:
+    """Assemble and disassemble the PTX of a kernel.
 
     Raises:
-        EdgeproofError: a tool refuses the kernel.
+        EdgeproofError: a tool refuses it.
 
     """
-    (kernel,) = (kernel for kernel in KERNELS if kernel.name == name)
     with tempfile.TemporaryDirectory() as folder:
         source, binary = Path(folder) / "kernel.ptx", Path(folder) / "kernel.cubin"
-        source.write_text(kernel.ptx(capability), encoding="ascii")
+        source.write_text(ptx, encoding="ascii")
         options = ["-v", f"-arch={architecture(capability)}", "-o", str(binary)]
         said = _run(ptxas, *options, str(source))
         sass = _run(nvdisasm, "-c", str(binary)) if nvdisasm else ""
-    return read(name, capability, kernel.block, said, sass)
+    return read(kernel.name, capability, kernel.block, said, sass)
 
 
 def _run(*command: str) -> str:

@@ -8,11 +8,9 @@ import numpy as np
 from bench.measure import interleave
 from bench.report import Report, at_least
 from bench.steps import Steps
-from edgeproof.kernels import scalar
 from edgeproof.kernels.cpu import keccak, memories
 from edgeproof.kernels.cpu.card import CpuCard
-from edgeproof.kernels.cpu.compiler import compiled, inlined
-from edgeproof.kernels.scalar import Words
+from edgeproof.kernels.cpu.memory import read_at_random
 from edgeproof.kernels.shapes import ITEM_BYTES, ITEM_WORDS, WALK_READS, walk_bytes
 
 SEED = bytes(range(32))
@@ -27,27 +25,13 @@ WORK = 1 << 18
 
 TARGET = "walk of plain reads"
 
-item_index = inlined(scalar.item_index)
-mix64 = inlined(scalar.mix64)
-
-
-@compiled
-def plain_reads(items: Words, count: np.uint64, reads: int) -> np.uint64:
-    """Read whole items at random places; none waits for another one's contents."""
-    total = np.uint64(0)
-    for number in range(reads):
-        place = np.int64(item_index(mix64(np.uint64(number)), count))
-        for word in range(ITEM_WORDS):
-            total ^= items[place, word]
-    return total
-
 
 def bench(steps: Steps, rounds: int = 7, items: int = ITEMS) -> Report:
     """Walk over so many items, read as many bytes, and make some items again."""
     card = CpuCard()
     steps.begin("compiling the kernels", 1)
     card.warm()
-    plain_reads(np.zeros((1, ITEM_WORDS), dtype=np.uint64), np.uint64(1), 1)
+    read_at_random(np.zeros((1, ITEM_WORDS), dtype=np.uint64), np.uint64(1), 0, 1)
     steps.done()
     memory = memories.CpuMemory(SEED, 1, items)
     parts = 8
@@ -62,7 +46,7 @@ def bench(steps: Steps, rounds: int = 7, items: int = ITEMS) -> Report:
         return memory.walk(SEED, items)
 
     def plain() -> object:
-        return plain_reads(array, np.uint64(items), reads)
+        return read_at_random(array, np.uint64(items), 0, reads)
 
     def recompute(permutations: int) -> object:
         chosen = np.arange(lanes(permutations), dtype=np.uint64)

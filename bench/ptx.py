@@ -11,12 +11,17 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from bench import sass
-from bench.architectures import ARCHITECTURES, WARP, Capability, resident_warps
 from bench.assembled import Assembled, architecture
 from bench.report import Report, at_least, at_most
 from bench.steps import Steps
 from bench.units import UNITS, Keccak, N, NotUnderstoodError
 from edgeproof.kernels.cpu.card import CpuCard
+from edgeproof.kernels.cuda.architectures import (
+    ARCHITECTURES,
+    WARP,
+    Capability,
+    resident_warps,
+)
 
 SPILLED = "spilled bytes"
 OPERATIONS = "integer operations per Keccak"

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.architectures import (
+from edgeproof.kernels.cuda.architectures import (
     ISSUED,
     LANES,
     SHARED_BYTES,

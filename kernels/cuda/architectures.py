@@ -8,7 +8,8 @@ https://forums.developer.nvidia.com/t/302018 and /t/108729.  No card was asked.
 
 from dataclasses import dataclass
 
-from edgeproof.kernels.cuda.compiler import Capability
+Capability = tuple[int, int]
+"""What NVIDIA calls a compute capability: (9, 0) is sm_90."""
 
 WARP = 32
 SUBCORES = 4

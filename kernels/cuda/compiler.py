@@ -13,15 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeproof.kernels import cache
+from edgeproof.kernels.cuda import architectures
+from edgeproof.kernels.cuda.architectures import Capability
 
 cache.prepare()
 
 import numba  # noqa: E402 - it reads the cache folder when it is imported
 from numba import cuda as _cuda  # noqa: E402 - likewise
 from numba import types as _types  # noqa: E402 - likewise
-
-Capability = tuple[int, int]
-"""What NVIDIA calls a compute capability: (9, 0) is sm_90."""
 
 NEVER: Capability = (1000, 0)
 
@@ -42,15 +41,7 @@ word, half, integer = types.uint64, types.uint32, types.int32
 words, halves = types.uint64[::1], types.uint32[::1]
 """Argument types of kernels: 64 and 32 bits, and arrays of them."""
 
-ARCHITECTURES: tuple[Capability, ...] = (
-    (7, 5),
-    (8, 0),
-    (8, 6),
-    (8, 9),
-    (9, 0),
-    (10, 0),
-    (12, 0),
-)
+ARCHITECTURES: tuple[Capability, ...] = tuple(architectures.ARCHITECTURES)
 """The compute capabilities that every kernel is compiled and tested for."""
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from edgeproof.errors import EdgeproofError
-from edgeproof.kernels.cuda.compiler import SIMULATED, Capability, cuda
+from edgeproof.kernels.cuda.architectures import Capability
+from edgeproof.kernels.cuda.compiler import SIMULATED, cuda
 
 DRIVER = "the NVIDIA driver"
 

@@ -200,17 +200,22 @@ def search(card: int) -> dict[str, Any]:
     return {"do": "search", "job": card, "card": card, "seed": SEED, **aim}
 
 
-def test_all_cards_work_in_one_window() -> None:
+def test_all_cards_work_in_one_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(card_prover, "MAX_SOLUTIONS", 3)
     answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
     both = threading.Barrier(2)  # passed only by two at a time
     cards = [FakeCard(0), FakeCard(1)]
     for card in cards:
         card.both = both
     prover = Prover(Machine(list[Card](cards)), answers.put)
-    arrived = time.monotonic() + 10
+    arrived = time.monotonic() + 60  # however late a thread begins, it is in time
     for card in cards:
-        prover.serve(search(card.index), arrived - 10)
-    done = {answers.get(timeout=20)["job"] for _ in cards}
+        prover.serve(search(card.index), arrived)
+    done: set[int] = set()
+    while len(done) < 2:
+        answer = answers.get(timeout=60)
+        if answer["is"] == "done":
+            done.add(answer["job"])
     assert done == {0, 1}
     assert not both.broken
 
@@ -231,15 +236,15 @@ def test_what_is_too_large_to_keep_is_made_again_for_its_opening(
     card.warm()
     one = card.product(bytes(32), 512).digests.nbytes
     draw, command = b"\x05" * 32, {"job": 3, "card": 0, "seed": SEED, "size": 512}
-    multiply = {"do": "multiply", **command, "milliseconds": 300}
+    multiply = {"do": "multiply", **command, "milliseconds": 60_000}
+    monkeypatch.setattr(card_prover, "MAX_PRODUCTS", 5)
     payloads = []
     for kept in (0, 2 * one, 1 << 40):
         monkeypatch.setattr(card_prover, "KEPT_BYTES", kept)
         answers: list[Any] = []
         prover = CardProver(card, answers.append)
         prover.serve(multiply, time.monotonic())
-        made = sum(len(answer.get("items", ())) for answer in answers)
-        assert made >= 4
+        assert sum(len(answer.get("items", ())) for answer in answers) == 5
         opening = {"do": "open", "job": 3, "draw": draw.hex(), "items": 4, "count": 9}
         prover.serve(opening, time.monotonic())
         payloads.append(answers[-1]["payload"])

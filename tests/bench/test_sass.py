@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from bench import sass
-from bench.architectures import ARCHITECTURES
 from bench.sass import Loop, Program
+from edgeproof.kernels.cuda.architectures import ARCHITECTURES
 
 EXPAND = (Path(__file__).parent / "expand_sm_80.sass").read_text()
 """The kernel ``expansion.expand`` for sm_80, as nvdisasm printed it."""

@@ -2,8 +2,12 @@
 
 import pytest
 
-from bench.architectures import ARCHITECTURES, Capability, resident_warps
 from edgeproof.kernels.cuda import compiler
+from edgeproof.kernels.cuda.architectures import (
+    ARCHITECTURES,
+    Capability,
+    resident_warps,
+)
 
 # Warps by CUDA 13.0's own cuda_occupancy.h, for the limits of the programming guide,
 # in the order of the table; kernels as registers, bytes of shared memory, threads.
