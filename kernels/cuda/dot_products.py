@@ -98,8 +98,9 @@ def multiply(
     row = tile // across * np.uint64(TILE)
     column = tile % across * np.uint64(TILE)
     thread = cuda.threadIdx.x
-    down = thread >> 4
-    over = thread & 15
+    # Unsigned: where an index may be negative, Numba adds a check to every access.
+    down = np.uint64(thread >> 4)
+    over = np.uint64(thread & 15)
     for clear in range(ENTRIES):
         sums[clear] = types.int32(0)
     depth = np.uint64(0)
@@ -109,8 +110,9 @@ def multiply(
         cuda.syncthreads()
         for part in range(DEPTH):
             for i in range(SIDE):
-                left[i] = shared_a[part * ROW + down + 16 * i]
-                right[i] = shared_b[part * ROW + over + 16 * i]
+                place = np.uint64(part * ROW + 16 * i)
+                left[i] = shared_a[place + down]
+                right[i] = shared_b[place + over]
             for i in range(SIDE):
                 for j in range(SIDE):
                     at = SIDE * i + j
@@ -120,14 +122,14 @@ def multiply(
 
     total = np.uint64(0)
     for i in range(SIDE):
-        line = row + np.uint64(down + 16 * i)
+        line = row + down + np.uint64(16 * i)
         for j in range(SIDE):
-            place = column + np.uint64(over + 16 * j)
-            total += mixed(line, place, sums[SIDE * i + j], key)
+            beside = column + over + np.uint64(16 * j)
+            total += mixed(line, beside, sums[SIDE * i + j], key)
     # A thread's columns are all even or all odd.
     partial[2 * thread] = np.uint64(0)
     partial[2 * thread + 1] = np.uint64(0)
-    partial[2 * thread + (over & 1)] = total
+    partial[2 * thread + (thread & 1)] = total
     add_up(partial, thread, BLOCK)
     if thread < 2:
         digests[np.uint64(2) * tile + np.uint64(thread)] = partial[thread]

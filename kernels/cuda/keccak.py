@@ -15,6 +15,7 @@ from edgeproof.kernels.cuda.compiler import (
 from edgeproof.kernels.cuda.steps import (
     ROUND_CONSTANTS,
     after_prefix,
+    keccak_first_word,
     keccak_round,
     swap64,
 )
@@ -56,11 +57,10 @@ def search(
         state[4] = swap64(nonce)
         state[5] = np.uint64(0x01)
         state[16] = np.uint64(0x8000000000000000)
-        for number in range(23):
+        for number in range(np.uint32(23)):
             keccak_round(state, 0, 1, constants[number])
-        # Apart from the loop, so that only what the first word needs is computed.
-        keccak_round(state, 0, 1, constants[23])
-        if swap64(state[0]) <= limit:
+        first_word = keccak_first_word(state, 0, 1, constants[23])
+        if swap64(first_word) <= limit:
             place = cuda.atomic.add(hits, 0, np.uint32(1))
             if place < found.size:
                 found[place] = nonce
@@ -90,7 +90,7 @@ def hash_leaves(
             state[1] = after_prefix(first, second)
             state[2] = after_prefix(second, np.uint64(0x01))
         state[16] = np.uint64(0x8000000000000000)
-        for number in range(24):
+        for number in range(np.uint32(24)):
             keccak_round(state, 0, 1, constants[number])
         for place in range(4):
             nodes[leaf * np.uint64(4) + np.uint64(place)] = state[place]
@@ -128,7 +128,7 @@ def reduce_nodes(below: Words, count: np.uint64, above: Words) -> None:
                 before = node
             state[8] = after_prefix(before, np.uint64(0x01))
             state[16] = np.uint64(0x8000000000000000)
-            for number in range(24):
+            for number in range(np.uint32(24)):
                 keccak_round(state, 0, 1, constants[number])
         elif mine == pairs and lone:
             for place in range(4):
