@@ -111,9 +111,9 @@ explain() {
     for folder in "$(dirname "$venv")" "${TMPDIR:-/tmp}"; do
         left=$(free_megabytes "$folder")
         if [ "${left:-9999}" -lt 20 ] ||
-            { [ "${left:-9999}" -lt 1000 ] && logged 'No space left on device|Errno 28'; }; then
+            { [ "${left:-9999}" -lt "$needed" ] && logged 'No space left on device|Errno 28'; }; then
             discard_unfinished
-            fail "the disk of $folder is full: $left MB left, about 1000 MB needed (log: $log)" \
+            fail "the disk of $folder is full: $left MB left, about $needed MB needed (log: $log)" \
                 "rm -rf $pip_cache, or move TMPDIR, then $again"
         fi
     done
@@ -328,7 +328,7 @@ make_folder() {
         case $problem in
         *'No space'* | *quota*)
             fail "the disk of $ancestor is full" \
-                "df -h $(quoted "$ancestor"), free 1000 MB, then $again"
+                "df -h $(quoted "$ancestor"), free $needed MB, then $again"
             ;;
         *) fail "cannot write in $ancestor: it is read-only or not yours" "$elsewhere" ;;
         esac
@@ -347,7 +347,7 @@ run_demo() {
 }
 
 run_tests() {
-    venv=$root/.venv
+    venv=$root/.venv needed=2500
     # A mistyped stage should not cost the minutes of an installation.
     stages_python=$venv/bin/python
     if ! version_of "$stages_python" >/dev/null; then
@@ -393,7 +393,12 @@ install_agent() {
         make_folder "$bin"
         printf '%s' "$made" >>"$data/created-folders"
     fi
-    prepare agent
+    extras=agent
+    if command -v nvidia-smi >/dev/null; then
+        say "an NVIDIA card is here: its kernels are installed too, some 900 MB"
+        extras=agent,cuda needed=2500
+    fi
+    prepare "$extras"
     if ! link_is_ours && step "link $link to $venv/bin/edgeproof"; then
         ln -s "$venv/bin/edgeproof" "$link"
     fi
@@ -446,6 +451,7 @@ main() {
     esac
     root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
     dry_run=no uninstall=no purge=no editable=yes
+    needed=1000 # megabytes of disk
     for argument do
         shift
         case $argument in

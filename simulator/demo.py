@@ -199,6 +199,8 @@ def _enrol(network: Network) -> None:
 
 def _agent_environment(network: Network, agent: Agent) -> dict[str, str]:
     environment = {
+        # Three agents cannot share a card, and the demo is the same everywhere.
+        "EDGEPROOF_CARDS": "cpu",
         "EDGEPROOF_AGENT_PROVER_THREADS": str(MATMUL_SHARE),
         "EDGEPROOF_AGENT_TELEMETRY_S": "2",
         "EDGEPROOF_AGENT_RESEND_S": "2",

@@ -21,6 +21,20 @@ def test_installing_links_the_command_and_says_what_comes_next(
     assert machine.pip_calls == ["-m pip install --no-input .[agent]"]
 
 
+def test_a_machine_with_an_nvidia_card_gets_its_kernels(machine: Machine) -> None:
+    machine.add_python("python3", "3.11.9")
+    machine.install()
+    card = machine.programs / "nvidia-smi"
+    card.write_text("#!/bin/sh\n")
+    card.chmod(0o755)
+    done = machine.install()
+    assert done.returncode == 0, done.stderr
+    assert "an NVIDIA card is here" in done.stdout
+    assert machine.pip_calls[-1] == "-m pip install --no-input .[agent,cuda]"
+    machine.install()
+    assert len(machine.pip_calls) == 2
+
+
 def test_the_path_hint_is_left_out_where_the_path_is_right(machine: Machine) -> None:
     machine.add_python("python3", "3.11.9")
     machine.variables["PATH"] = f"{machine.programs}:{machine.command.parent}"
