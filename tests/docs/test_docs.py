@@ -101,6 +101,14 @@ def test_quoted_values_are_those_of_the_vectors() -> None:
             assert str(reduce(step, path.split("."), vectors)) == value, path
 
 
+def test_every_vector_file_is_described_with_its_use() -> None:
+    folder = ROOT / "tests" / "vectors"
+    described = re.findall(
+        r"^\| `(\S+)` \|", (folder / "README.md").read_text(), re.MULTILINE
+    )
+    assert sorted(described) == sorted(path.name for path in folder.glob("*.json"))
+
+
 def step(value: Any, key: str) -> Any:
     return value[int(key)] if isinstance(value, list) else value[key]
 
