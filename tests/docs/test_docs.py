@@ -20,8 +20,9 @@ from edgeproof.kernels.cuda import (
     products,
     tensor_products,
 )
+from edgeproof.kernels.cuda.architectures import Capability
 from edgeproof.kernels.cuda.catalogue import KERNELS
-from edgeproof.kernels.cuda.compiler import ARCHITECTURES, NEVER, Capability, Kernel
+from edgeproof.kernels.cuda.compiler import ARCHITECTURES, NEVER, Kernel
 from edgeproof.proofs import memory
 from edgeproof.proofs.parameters import Parameters, Phase, demo
 from edgeproof.telemetry.eip712 import camel
