@@ -12,6 +12,17 @@ import typer
 from edgeproof.cli import app
 from edgeproof.coordinator import intake
 from edgeproof.kernels import shapes
+from edgeproof.kernels.cuda import (
+    card,
+    dot_products,
+    driver,
+    keccak,
+    products,
+    tensor_products,
+)
+from edgeproof.kernels.cuda.architectures import Capability
+from edgeproof.kernels.cuda.catalogue import KERNELS
+from edgeproof.kernels.cuda.compiler import ARCHITECTURES, NEVER, Kernel
 from edgeproof.proofs import memory
 from edgeproof.proofs.parameters import Parameters, Phase, demo
 from edgeproof.telemetry.eip712 import camel
@@ -20,6 +31,7 @@ from edgeproof.telemetry.message import Message, kinds_of
 ROOT = Path(__file__).parents[2]
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
+GPU = (ROOT / "docs" / "gpu.md").read_text()
 README = (ROOT / "README.md").read_text()
 PAGES = {
     page.relative_to(ROOT).as_posix(): page.read_text()
@@ -52,9 +64,13 @@ def known_options(words: list[str]) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("words", command_lines(README, "edgeproof"), ids=" ".join)
-def test_commands_in_the_readme_exist_with_their_options(words: list[str]) -> None:
+@pytest.mark.parametrize(
+    "words", command_lines(README + GPU, "edgeproof"), ids=" ".join
+)
+def test_commands_in_the_pages_exist_with_their_options(words: list[str]) -> None:
     rest = words[1:]
+    if ";" in rest:  # what follows is the shell's
+        rest = rest[: rest.index(";")]
     options = known_options(rest)
     assert {word for word in rest if word.startswith("-")} <= options
 
@@ -101,6 +117,14 @@ def test_quoted_values_are_those_of_the_vectors() -> None:
             assert str(reduce(step, path.split("."), vectors)) == value, path
 
 
+def test_every_vector_file_is_described_with_its_use() -> None:
+    folder = ROOT / "tests" / "vectors"
+    described = re.findall(
+        r"^\| `(\S+)` \|", (folder / "README.md").read_text(), re.MULTILINE
+    )
+    assert sorted(described) == sorted(path.name for path in folder.glob("*.json"))
+
+
 def step(value: Any, key: str) -> Any:
     return value[int(key)] if isinstance(value, list) else value[key]
 
@@ -118,13 +142,19 @@ def test_the_example_of_a_split_is_the_vector() -> None:
     assert text in PROTOCOL
 
 
-def table(heading: str) -> dict[str, str]:
-    """Return a table of two columns below ``heading``, without head and rule."""
-    section = PROTOCOL.split(f"\n{heading}\n")[1].split("\n#")[0]
-    lines = [line for line in section.splitlines() if line.startswith("|")][2:]
-    cells = [
+def rows(page: str, heading: str, number: int = 0) -> list[list[str]]:
+    """Return the cells of a table below ``heading``, without head and rule."""
+    section = page.split(f"\n{heading}\n")[1].split("\n#", maxsplit=1)[0]
+    parts = [part.strip() for part in section.split("\n\n")]
+    lines = [part for part in parts if part.startswith("|")][number].splitlines()
+    return [
         [cell.strip(" `") for cell in line.strip("|").split("|")] for line in lines
-    ]
+    ][2:]
+
+
+def table(heading: str) -> dict[str, str]:
+    """Return a table of two columns below ``heading`` of the protocol."""
+    cells = rows(PROTOCOL, heading)
     assert all(len(row) == 2 for row in cells)
     assert len({row[0] for row in cells}) == len(cells)
     return {row[0]: row[1] for row in cells}
@@ -166,6 +196,60 @@ def test_the_memory_section_has_the_sizes_of_the_kernels() -> None:
         assert re.search(rf"{share} (by|in) the {name}", section)
     spoiled = 1 - 0.99**shapes.WALK_READS
     assert f"makes {100 * spoiled:.0f} % of the lanes wrong" in section
+
+
+def version(capability: Capability) -> str:
+    return ".".join(map(str, capability))
+
+
+def capabilities(kernel: Kernel) -> str:
+    """Return the compute capabilities of a kernel as the page says them."""
+    least = f"from {version(max(kernel.least, driver.LEAST))}"
+    return (
+        least if kernel.below == NEVER else f"{least}, before {version(kernel.below)}"
+    )
+
+
+def test_the_page_of_cards_lists_every_cuda_kernel_as_it_is() -> None:
+    # Of the kernels for products, one has no inline PTX.
+    unknown = set(products.variants()) - {dot_products.product_plain}
+    assert [
+        [name, block, said, simulator]
+        for name, _, block, said, simulator in rows(GPU, "### Every CUDA kernel")
+    ] == [
+        [
+            kernel.name,
+            str(kernel.block),
+            capabilities(kernel),
+            "-" if kernel in unknown else "yes",
+        ]
+        for kernel in KERNELS
+    ]
+
+
+def test_the_page_of_cards_has_the_drivers_hints() -> None:
+    hints = rows(GPU, "## What it says when something is wrong", 1)
+    assert dict(hints) == {
+        **driver.HINTS,
+        "any other": driver.FATAL,
+    }
+
+
+def test_the_page_of_cards_has_the_sizes_of_the_kernels() -> None:
+    side, tile = tensor_products.SIDE, shapes.TILE
+    *before, last = map(version, ARCHITECTURES)
+    for said in (
+        f"compute capability {version(driver.LEAST)} or later",
+        f"for {', '.join(before)} and {last}",
+        f"less {3 * shapes.SIZES[-1] ** 2 >> 20} MiB for the largest product",
+        f"computes {side} x {side} entries; each warp has one tile of {tile} x {tile}",
+        f"{tensor_products.ACCUMULATORS} accumulators a lane",
+        f"in rows of {tensor_products.ROW} bytes",
+        f"compares each with the reference at n = {card.CHECKED},",
+        f"times the rest at n = {card.TIMED}",
+        f"a block brings {keccak.SUBTREE} nodes down to one",
+    ):
+        assert said in GPU
 
 
 def anchor(heading: str) -> str:

@@ -1,4 +1,4 @@
-"""Which cards there are, and which size suits a phase."""
+"""What the CPU does as a card, and which size suits a phase."""
 
 import time
 

@@ -150,7 +150,8 @@ def test_a_tree_has_no_path_for_a_leaf_outside(index: int) -> None:
 def test_the_search_finds_what_the_vectors_list() -> None:
     for vector in json.loads((VECTORS / "pow.json").read_text()):
         seed, difficulty = bytes.fromhex(vector["seed"]), vector["difficulty"]
-        found = nonces.search(seed, difficulty, vector["start"], vector["count"])
+        start = int(vector["start"], 16)
+        found = nonces.search(seed, difficulty, start, vector["count"])
         want = [int(solution["nonce"], 16) for solution in vector["solutions"]]
         assert found.tolist() == want
         assert nonces.meet(seed, difficulty, found)

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from edgeproof.kernels import reference
-from edgeproof.kernels.shapes import TILE, lanes
-from edgeproof.proofs import challenge, payout_tree, scores, split
+from edgeproof.kernels.scalar import Words, mix64, stream_state
+from edgeproof.kernels.shapes import SIZES, TILE, lanes
+from edgeproof.proofs import challenge, merkle, payout_tree, scores, split
 from edgeproof.telemetry import intake, signing
 from edgeproof.telemetry.eip712 import Domain
 from edgeproof.telemetry.message import Message, type_string
@@ -21,6 +22,7 @@ SEED = bytes(range(32))
 ENTROPY = bytes.fromhex("e1" * 32)
 PHASE_VALUE = bytes.fromhex("a7" * 32)
 DEVICE = bytes.fromhex("d0" * 20)
+KEY = np.uint64(0x0123456789ABCDEF)
 
 
 def keccak() -> object:
@@ -34,6 +36,45 @@ def keccak() -> object:
     ]
 
 
+def splitmix() -> object:
+    """Outputs of one stream: the first ones, the last one, and around 2^32."""
+    places = (0, 1, 2, 7, 2**32 - 1, 2**32, 2**64 - 1)
+    states = stream_state(KEY, np.array(places, dtype=np.uint64))
+    return {
+        "key": word(KEY),
+        "outputs": [
+            {"index": str(place), "state": word(state), "output": word(output)}
+            for place, state, output in zip(places, states, mix64(states), strict=True)
+        ],
+    }
+
+
+def tree() -> object:
+    """Roots over leaves of one and of two words, most of them no power of two."""
+    every = {width: leaves(257, width) for width in (1, 2)}
+    few = [leaf.astype(">u8").tobytes() for leaf in every[2][:5]]
+    return {
+        "key": word(KEY),
+        "first_3_leaves": {
+            str(8 * width): [words_hex(leaf) for leaf in all_[:3]]
+            for width, all_ in every.items()
+        },
+        "roots": [
+            {
+                "leaf_bytes": 8 * width,
+                "leaves": count,
+                "root": reference.tree_root(all_[:count]).hex(),
+            }
+            for width, all_ in every.items()
+            for count in (1, 2, 3, 4, 5, 6, 7, 257)
+        ],
+        "paths_of_5_leaves_of_16_bytes": [
+            [sibling.hex() for sibling in merkle.path(few, index)]
+            for index in range(len(few))
+        ],
+    }
+
+
 def expansion() -> object:
     """The first 16 entries of some rows, at the smallest and the largest size."""
     keys = reference.product_keys(SEED)
@@ -45,58 +86,101 @@ def expansion() -> object:
                 "matrix": name,
                 "n": n,
                 "row": row,
-                "first_16_entries": numbers(reference.expand(key, n, row, 1)[0, :16]),
+                "first_16_entries": numbers(entries),
+                "as_signed_bytes": entries.astype(np.int8).tobytes().hex(),
             }
             for name, key in (("a", keys.a), ("b_transposed", keys.b))
             for n, row in ((512, 0), (512, 511), (16384, 0), (16384, 16383))
+            for entries in [reference.expand(key, n, row, 1)[0, :16]]
         ],
     }
 
 
 def matmul() -> object:
-    """A product small enough to write its four digests down."""
+    """A product small enough to write its four digests down; tiles of larger ones."""
     digests = reference.digests(SEED, 128)
     root = reference.tree_root(digests)
-    keys = reference.product_keys(SEED)
-    row, column = 7 * TILE, 3 * TILE
-    values = (
-        reference.expand(keys.a, 512, row, TILE)
-        @ reference.expand(keys.b, 512, column, TILE).T
-    )
-    tile = reference.digest_tile(keys.mix, values, row, column)
+    last = SIZES[-1] - TILE
+    key = reference.product_keys(SEED).mix
     return {
         "seed": SEED.hex(),
         "n": 128,
-        "digests": [digest.astype(">u8").tobytes().hex() for digest in digests],
+        "digests": [words_hex(each) for each in digests],
         "root": root.hex(),
         "next_seed": reference.keccak256(SEED + root + bytes(8)).hex(),
-        "tile": {
-            "n": 512,
-            "row": row,
-            "column": column,
-            "first_8_values": numbers(values[0, :8]),
-            "digest": tile.astype(">u8").tobytes().hex(),
-        },
+        "tile": tile(512, 7 * TILE, 3 * TILE),
+        "last_tile": tile(SIZES[-1], last, last),
+        "largest_sums": [
+            {
+                "every_value": value,
+                "row": last,
+                "column": last,
+                "digest": digest(key, np.full((TILE, TILE), value), last, last),
+            }
+            for value in (-(2**24), 2**24)
+        ],
     }
 
 
+def tile(n: int, row: int, column: int) -> object:
+    """One tile of the product of size ``n``, and its digest."""
+    keys = reference.product_keys(SEED)
+    values = (
+        reference.expand(keys.a, n, row, TILE)
+        @ reference.expand(keys.b, n, column, TILE).T
+    )
+    return {
+        "n": n,
+        "row": row,
+        "column": column,
+        "first_8_values": numbers(values[0, :8]),
+        "digest": digest(keys.mix, values, row, column),
+    }
+
+
+def digest(key: np.uint64, values: reference.Matrix, row: int, column: int) -> str:
+    """Return the digest of a tile as hexadecimal."""
+    return words_hex(reference.digest_tile(key, values, row, column))
+
+
 def memory() -> object:
-    """Three items, a walk over a hundred of them, and the lanes that one draw opens."""
+    """Items, walks over some of a hundred, and the lanes that one draw opens."""
     permutations, count = 2, 100
     filled = reference.items(SEED, permutations, 0, count)
     seed = reference.keccak256(SEED)
+    other = reference.keccak256(seed)
     ends = reference.walk(filled, seed, 0, lanes(count))
     drawn = reference.keccak256(PHASE_VALUE + ENTROPY)
     return {
         "fill_seed": SEED.hex(),
         "permutations": permutations,
         "items": [" ".join(word(each) for each in item) for item in filled[:3]],
+        "further_items": [
+            {
+                "permutations": many,
+                "item": place,
+                "words": " ".join(
+                    word(each) for each in reference.items(SEED, many, place, 1)[0]
+                ),
+            }
+            for many, place in ((1, 0), (128, 3), (1, 2**32 - 1))
+        ],
         "walk": {
             "seed": seed.hex(),
             "items": count,
             "ends": [word(end) for end in ends],
         },
         "root": reference.tree_root(ends[:, None]).hex(),
+        "further_walks": [
+            {
+                "seed": other.hex(),
+                "items": fewer,
+                "ends": [word(end) for end in found],
+                "root": reference.tree_root(found[:, None]).hex(),
+            }
+            for fewer in (64, 65, 100)
+            for found in [reference.walk(filled[:fewer], other, 0, lanes(fewer))]
+        ],
         "draw": drawn.hex(),
         "lanes": 1_000_000,
         "opened_lanes": numbers(np.array(challenge.opened_lanes(drawn, 1_000_000, 10))),
@@ -134,12 +218,12 @@ def draw() -> object:
 
 
 def proof_of_work() -> object:
-    """The solutions among the first 256 nonces, and among some that need 64 bits."""
+    """The solutions among the first 256 nonces, some that need 64 bits, the last."""
     return [
         {
             "seed": SEED.hex(),
             "difficulty": 5,
-            "start": start,
+            "start": word(np.uint64(start)),
             "count": 256,
             "solutions": [
                 {
@@ -151,7 +235,7 @@ def proof_of_work() -> object:
                 for nonce in reference.search(SEED, 5, start, 256)
             ],
         }
-        for start in (0, 2**63 + 5)
+        for start in (0, 2**63 + 5, 2**64 - 256)
     ]
 
 
@@ -163,6 +247,17 @@ def numbers(values: reference.Matrix) -> str:
 def word(value: np.uint64) -> str:
     """Return a 64-bit word as 16 hex digits."""
     return f"{int(value):016x}"
+
+
+def words_hex(values: Words) -> str:
+    """Return words as the big-endian bytes that are hashed or committed."""
+    return values.astype(">u8").tobytes().hex()
+
+
+def leaves(count: int, width: int) -> Words:
+    """Return (count, width) words: the outputs of the stream of ``KEY``, in order."""
+    places = np.arange(count * width, dtype=np.uint64)
+    return mix64(stream_state(KEY, places)).reshape(count, width)
 
 
 def messages() -> object:
@@ -238,6 +333,8 @@ MESSAGES: tuple[type[Message], ...] = tuple(
 
 VECTORS = {
     "keccak": keccak,
+    "splitmix": splitmix,
+    "tree": tree,
     "expansion": expansion,
     "matmul": matmul,
     "memory": memory,
