@@ -65,14 +65,15 @@ def check(
     *,
     seconds: Annotated[
         float,
-        typer.Option(min=0.0, max=600.0, help="How long to measure each kernel."),
+        typer.Option(min=0.2, max=600.0, help="How long to measure each kernel."),
     ] = 2.0,
     as_json: AsJson = False,
 ) -> None:
     """Compare every kernel with the reference on each card, and measure its rate.
 
-    What a kernel proves stands beside what bounds it: on a CPU measured in the same
-    run, on NVIDIA's cards by their clocks.  Exit status 1 if any kernel is wrong.
+    What a kernel proves stands beside what limits it: on NVIDIA's cards by their
+    clocks, on a CPU as measured here, so that other work on the machine can blur the
+    share (a walk, which asks ahead, passes plain reads).  Exits 1 if a kernel is wrong.
     """
     from edgeproof.errors import EdgeproofError
     from edgeproof.kernels import preflight
@@ -171,9 +172,9 @@ def _show(card: "Card", measured: "list[Rate]") -> None:
     console.print(f"as the reference: {', '.join(card.checked)}")
     console.print(f"products are computed by: {card.kernel}")
     table = Table("kernel", box=None)
-    for name in ("proven", "at most", "share"):
+    for name in ("proven", "limit", "share"):
         table.add_column(name, justify="right")
-    table.add_column("bounded by")
+    table.add_column("what limits it")
     for rate in measured:
         bound, share = "-", "-"
         if rate.bound.rate:

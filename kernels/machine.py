@@ -91,8 +91,10 @@ def _cuda_cards() -> list[Card]:
     if importlib.util.find_spec("numba_cuda") is None:
         if not seen:
             return []
-        msg = f"{len(seen)} NVIDIA cards are here, but not the kernels for them"
-        raise EdgeproofError(msg, hint="pip install 'edgeproof[cuda]'")
+        names = ", ".join(reading.name for reading in seen)
+        msg = f"the kernels for {names} are not installed"
+        hint = "./install.sh brings them, or pip install 'edgeproof[cuda]'"
+        raise EdgeproofError(msg, hint=hint)
     from edgeproof.kernels.cuda import driver  # noqa: PLC0415 - 100 MB, for cards only
 
     try:

@@ -29,7 +29,6 @@ HINTS = {
     "or run: nvidia-smi -c DEFAULT",
     "NO_DEVICE": "check that nvidia-smi shows the card",
     "INVALID_DEVICE": "the card has vanished; check that nvidia-smi shows it",
-    "DEVICES_UNAVAILABLE": "the card has vanished; check that nvidia-smi shows it",
     "ECC_UNCORRECTABLE": "the card's memory is faulty; see nvidia-smi -q -d ECC",
     "UNKNOWN": "see the kernel's log (dmesg) for lines with NVRM or Xid",
 }
@@ -41,7 +40,7 @@ FATAL = "the card's work is lost; a new process can use it again"
 
 @dataclass(frozen=True)
 class Device:
-    """A card as the driver knows it; memory in bytes."""
+    """A card as the driver knows it; memory in bytes, 0 where it does not say."""
 
     ordinal: int
     name: str
@@ -67,7 +66,9 @@ def devices() -> list[Device]:
 
 
 def _device(card: Any) -> Device:
-    with card:
+    total = 0
+    # What is wrong with one card is for its own self-check to say.
+    with contextlib.suppress(EdgeproofError), translated(DRIVER), card:
         total = int(cuda.current_context().get_memory_info().total)
     name = card.name.decode() if isinstance(card.name, bytes) else str(card.name)
     major, minor = card.compute_capability

@@ -81,6 +81,8 @@ class FakeDevice:
         return f"GPU-{self.id}"
 
     def __enter__(self) -> None:  # as Numba's: nothing is returned
+        if b"faulty" in str(self.name).encode():
+            raise api_error(46, "CUDA_ERROR_DEVICE_UNAVAILABLE")
         self.entered += 1
 
     def __exit__(self, *_: object) -> None:
@@ -108,6 +110,18 @@ def test_the_drivers_cards_are_listed_with_their_memory(
     assert os.environ["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
     with driver.on(driver.devices()[1]) as found:
         assert found.get_memory_info().total == 2 << 30
+
+
+def test_a_card_that_cannot_be_entered_is_listed_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cards = [FakeDevice(0, "faulty", (9, 0)), FakeDevice(1, "NVIDIA B", (9, 0))]
+    info = SimpleNamespace(get_memory_info=lambda: SimpleNamespace(total=1 << 30))
+    fake = SimpleNamespace(
+        is_available=lambda: True, gpus=cards, current_context=lambda: info
+    )
+    monkeypatch.setattr(driver, "cuda", fake)
+    assert [device.memory for device in driver.devices()] == [0, 1 << 30]
 
 
 def test_a_card_has_one_prover_at_a_time(runtime: Path) -> None:

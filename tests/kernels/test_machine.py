@@ -91,7 +91,7 @@ def test_a_card_whose_kernels_are_not_installed_is_said_and_the_cpu_works(
     found = machine.look()
     assert kinds(found) == [(0, "cpu")]
     (notice,) = found.notices
-    assert notice.startswith("1 NVIDIA cards are here, but not the kernels for them")
+    assert notice.startswith("the kernels for NVIDIA X are not installed")
     assert "pip install 'edgeproof[cuda]'" in notice
 
 
