@@ -29,6 +29,19 @@ def iso(moment: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """The verifier's queue: proofs in it, and how many are handed out ``at_a_time``.
+
+    ``verified`` since the start, which took ``micros`` microseconds of one core.
+    """
+
+    waiting: int
+    at_a_time: int
+    verified: int
+    micros: int
+
+
+@dataclass(frozen=True, slots=True)
 class Why:
     """A reason code: ``docs/protocol.md`` lists them all."""
 

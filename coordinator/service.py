@@ -105,7 +105,10 @@ async def serve(data: Path, settings: Settings, stop: asyncio.Event) -> None:
             outbox=data / founding.OUTBOX,
             bundles=bundles,
         )
-        async with _web(data, settings, description), asyncio.TaskGroup() as group:
+        async with (
+            _web(data, settings, description, desk),
+            asyncio.TaskGroup() as group,
+        ):
             tasks = [
                 group.create_task(reception.run(), name="reception"),
                 group.create_task(conductor.run(), name="conductor"),
@@ -156,7 +159,7 @@ def _broker(description: Description, password: str) -> EmbeddedBroker:
 
 @asynccontextmanager
 async def _web(
-    data: Path, settings: Settings, description: Description
+    data: Path, settings: Settings, description: Description, desk: ProofDesk
 ) -> AsyncIterator[None]:
     """Serve the explorer in this loop; leave signals to whoever runs us."""
     reader = SqliteReader(data / founding.DATABASE, description.parameters)
@@ -165,6 +168,7 @@ async def _web(
         lambda: founding.text(data),
         data / founding.BUNDLES,
         milliseconds,
+        lambda: desk.load,
     )
     server = uvicorn.Server(
         uvicorn.Config(

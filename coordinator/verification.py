@@ -9,8 +9,12 @@ import multiprocessing
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
+
+import structlog
 
 from edgeproof.audit.model import EpochRecord, Verdict
 from edgeproof.audit.rounds import (
@@ -20,10 +24,13 @@ from edgeproof.audit.rounds import (
     Verifier,
     verify_proof,
 )
+from edgeproof.coordinator.reading import Load
 from edgeproof.coordinator.store import Store
 from edgeproof.kernels.cpu import selfcheck
 from edgeproof.proofs.keccak import keccak
 from edgeproof.proofs.reasons import Reason
+
+log = structlog.get_logger()
 
 MICROSECOND = 1000
 """Nanoseconds."""
@@ -46,19 +53,27 @@ def timed(case: ProofCase) -> tuple[Reason, int]:
     return reason, (time.perf_counter_ns() - started) // MICROSECOND
 
 
+AT_A_TIME = 16
+"""Proofs that are handed to each process at a time; the others wait here."""
+
+TRIES = 3
+"""Times that a batch is verified whose process was killed."""
+
+
 class ProofDesk:
     """Judge epochs, each proof once.  Leave with ``async with`` to end its process."""
 
     def __init__(self, store: Store, workers: int = 1) -> None:
         self._store = store
         self._known: dict[bytes, Reason] = {}
-        self._pool = ProcessPoolExecutor(
-            workers,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=selfcheck.warm,
-        )
-        self.waiting = 0
-        """Proofs that are being verified or wait for it."""
+        self._workers = workers
+        self._pool = _pool(workers)
+        self._load = Load(0, AT_A_TIME * workers, 0, 0)
+
+    @property
+    def load(self) -> Load:
+        """How much there is to verify, and what it costs."""
+        return self._load
 
     async def __aenter__(self) -> Self:
         """Start the process and compile, so that no proof waits for it later."""
@@ -121,21 +136,58 @@ class ProofDesk:
         return verify
 
     async def _verify(self, cases: dict[bytes, ProofCase]) -> None:
-        loop = asyncio.get_running_loop()
-        self.waiting += len(cases)
+        """Verify in batches; each is kept before the next one is begun."""
+        left = list(cases.items())
         try:
-            results = await asyncio.gather(
-                *(loop.run_in_executor(self._pool, timed, c) for c in cases.values())
-            )
+            while left:
+                self._load = replace(self._load, waiting=len(left))
+                batch = dict(left[: self._load.at_a_time])
+                verdicts = await self._verified(batch)
+                await asyncio.to_thread(self._store.keep_proofs, verdicts)
+                self._known.update({name: r for name, (r, _) in verdicts.items()})
+                left = left[len(batch) :]
+                self._load = replace(
+                    self._load,
+                    verified=self._load.verified + len(batch),
+                    micros=self._load.micros + sum(m for _, m in verdicts.values()),
+                )
         finally:
-            self.waiting -= len(cases)
-        verdicts = dict(zip(cases, results, strict=True))
-        await asyncio.to_thread(self._store.keep_proofs, verdicts)
-        self._known.update({name: reason for name, (reason, _) in verdicts.items()})
+            self._load = replace(self._load, waiting=0)
+
+    async def _verified(
+        self, batch: dict[bytes, ProofCase]
+    ) -> dict[bytes, tuple[Reason, int]]:
+        """Return the verdicts on a batch, from new processes if one was killed."""
+        loop = asyncio.get_running_loop()
+        for _ in range(TRIES - 1):
+            try:
+                results = await asyncio.gather(
+                    *(
+                        loop.run_in_executor(self._pool, timed, c)
+                        for c in batch.values()
+                    )
+                )
+            except BrokenProcessPool:
+                log.warning("a verifying process ended; starting others")
+                self._pool.shutdown(wait=False, cancel_futures=True)
+                self._pool = _pool(self._workers)
+            else:
+                return dict(zip(batch, results, strict=True))
+        # What kills its process each time is verified here, for all to see.
+        found = await asyncio.to_thread(lambda: [timed(c) for c in batch.values()])
+        return dict(zip(batch, found, strict=True))
 
     def forget(self) -> None:
         """Drop the memory of verdicts; the store keeps them."""
         self._known.clear()
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=selfcheck.warm,
+    )
 
 
 def _ready() -> None:

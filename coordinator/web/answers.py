@@ -11,7 +11,8 @@ class NetworkNow:
 
     ``time`` is ISO 8601 in UTC; ``slot`` and ``epoch`` are negative before genesis;
     ``activity`` is the phase of a running round, empty between rounds; ``postings``
-    counts the roots of closed epochs by their state.
+    counts the roots of closed epochs by their state; ``verification`` is the queue of
+    proofs that the coordinator still has to verify.
     """
 
     network_id: str
@@ -32,6 +33,7 @@ class NetworkNow:
     last_epoch: int
     cumulative_total: str
     postings: dict[str, int]
+    verification: reading.Load
 
 
 @dataclass(frozen=True, slots=True)

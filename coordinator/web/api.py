@@ -53,6 +53,7 @@ class Source:
     description: Description
     bundles: Path
     now: Callable[[], int]
+    load: Callable[[], reading.Load]
 
     def slot(self) -> int:
         """Return the current slot; negative before genesis."""
@@ -84,6 +85,7 @@ class Source:
             last_epoch=totals.last_epoch,
             cumulative_total=totals.cumulative_total,
             postings=totals.postings,
+            verification=self.load(),
         )
 
     def _activity(self, totals: reading.Totals) -> str:

@@ -9,7 +9,7 @@ from fastapi import FastAPI, Response
 from fastapi.responses import PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 
-from edgeproof.coordinator.reading import Reader
+from edgeproof.coordinator.reading import Load, Reader
 from edgeproof.coordinator.web import api, headers, pages, problems
 from edgeproof.telemetry.description import read
 
@@ -19,11 +19,13 @@ def create_app(
     description_text: Callable[[], str],
     bundles: Path,
     now: Callable[[], int],
+    load: Callable[[], Load],
 ) -> FastAPI:
     """Return the explorer of one network.
 
     ``description_text`` returns the signed description as it is served; ``bundles``
-    holds one folder for each published epoch; ``now`` is Unix milliseconds.
+    holds one folder for each published epoch; ``now`` is Unix milliseconds, and
+    ``load`` the verifier's queue.
     """
     app = FastAPI(
         title="edgeproof explorer",
@@ -34,7 +36,7 @@ def create_app(
     )
     problems.install(app)
     headers.install(app)
-    source = api.Source(reader, read(description_text()), bundles, now)
+    source = api.Source(reader, read(description_text()), bundles, now, load)
     app.include_router(api.router(source))
     app.include_router(pages.router(source))
     static = files("edgeproof.coordinator.web").joinpath("static")

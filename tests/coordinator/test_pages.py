@@ -17,7 +17,7 @@ from edgeproof.proofs import timetable
 from edgeproof.proofs.reasons import Reason
 from tests.coordinator.browser import Page, browse
 from tests.coordinator.conftest import NETWORK, VOID, Closed
-from tests.coordinator.test_web import DESCRIPTION, DEVICES
+from tests.coordinator.test_web import DESCRIPTION, DEVICES, LOAD
 
 pytestmark = pytest.mark.integration
 
@@ -33,7 +33,7 @@ SHAPES = [(390, False), (390, True), (1440, False), (1440, True)]
 def serve(path: Path, bundles: Path) -> Iterator[str]:
     """Serve the explorer of a store on a free port."""
     reader = SqliteReader(path, NETWORK.parameters)
-    app = create_app(reader, lambda: DESCRIPTION, bundles, lambda: NOW)
+    app = create_app(reader, lambda: DESCRIPTION, bundles, lambda: NOW, lambda: LOAD)
     server = uvicorn.Server(
         uvicorn.Config(app, port=0, log_config=None, lifespan="off")
     )

@@ -3,6 +3,7 @@
 import multiprocessing
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -59,7 +60,7 @@ async def test_a_proof_is_verified_once(desk: ProofDesk, counter: Counter) -> No
     assert sorted(await desk.verdicts(RECORD, CLOSE)) == list(OUTCOME.verdicts)
     assert set(early) <= set(OUTCOME.verdicts)
     assert len({case_id(case) for case in counter.seen}) == len(counter.seen)
-    assert desk.waiting == 0
+    assert desk.load.waiting == 0
 
 
 async def test_the_close_verifies_nothing_anew(
@@ -98,9 +99,51 @@ async def test_a_failed_verification_is_not_a_verdict(
     monkeypatch.setattr(verification, "timed", broken)
     with pytest.raises(MemoryError):
         await desk.verdicts(RECORD, CLOSE)
-    assert desk.waiting == 0
+    assert desk.load.waiting == 0
     monkeypatch.setattr(verification, "timed", counter)
     assert sorted(await desk.verdicts(RECORD, CLOSE)) == list(OUTCOME.verdicts)
+
+
+async def test_proofs_are_handed_out_in_batches_that_are_kept_one_by_one(
+    desk: ProofDesk,
+    store: SqliteStore,
+    counter: Counter,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue: list[tuple[int, int]] = []
+
+    def keep(verdicts: dict[bytes, tuple[Reason, int]]) -> None:
+        queue.append((desk.load.waiting, len(verdicts)))
+        honest(verdicts)
+
+    honest = store.keep_proofs
+    monkeypatch.setattr(store, "keep_proofs", keep)
+    desk._load = replace(desk.load, at_a_time=2)
+    await desk.verdicts(RECORD, CLOSE)
+    seen = len(counter.seen)
+    assert seen > 4
+    assert all(size <= 2 for _, size in queue)
+    assert sum(size for _, size in queue) == seen
+    assert any(waiting > 2 for waiting, _ in queue)
+    assert desk.load == replace(desk.load, waiting=0, verified=seen, micros=seen)
+
+
+async def test_a_killed_process_is_replaced_and_costs_no_verdict(
+    desk: ProofDesk, counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deaths = 2
+
+    def dying(case: ProofCase) -> tuple[Reason, int]:
+        nonlocal deaths
+        if deaths:
+            deaths -= 1
+            raise BrokenProcessPool
+        return counter(case)
+
+    monkeypatch.setattr(verification, "timed", dying)
+    desk._load = replace(desk.load, at_a_time=1)
+    assert sorted(await desk.verdicts(RECORD, CLOSE)) == list(OUTCOME.verdicts)
+    assert deaths == 0
 
 
 def test_a_verifier_that_knows_nothing_verifies(

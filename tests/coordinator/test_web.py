@@ -4,12 +4,14 @@ import asyncio
 import hashlib
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
+from edgeproof.coordinator.reading import Load
 from edgeproof.coordinator.sqlite_reader import SqliteReader
 from edgeproof.coordinator.sqlite_store import SqliteStore
 from edgeproof.coordinator.store import Batch
@@ -24,6 +26,7 @@ DEVICES = [to_hex(device.key.address) for device in NETWORK.devices]
 OWNERS = {to_hex(d.key.address): to_hex(d.owner.address) for d in NETWORK.devices}
 DESCRIPTION = NETWORK.description.sign(NETWORK.coordinator)
 NOW = timetable.slot_start(NETWORK.parameters, 19) + 100
+LOAD = Load(waiting=3, at_a_time=16, verified=7, micros=700_000)
 
 
 class Client:
@@ -53,7 +56,7 @@ class Client:
 
 def client_of(path: Path, bundles: Path) -> Client:
     reader = SqliteReader(path, NETWORK.parameters)
-    app = create_app(reader, lambda: DESCRIPTION, bundles, lambda: NOW)
+    app = create_app(reader, lambda: DESCRIPTION, bundles, lambda: NOW, lambda: LOAD)
     return Client(app, reader)
 
 
@@ -79,6 +82,7 @@ def test_the_description_is_served_as_it_was_signed(web: Client) -> None:
 def test_the_network_says_where_it_stands(web: Client, closed: Closed) -> None:
     found = web.get("/api/v1/network").json()
     assert (found["slot"], found["epoch"], found["enrolled"]) == (19, 1, 3)
+    assert found["verification"] == asdict(LOAD)
     assert found["last_epoch"] == 0
     assert found["heard_last_slot"] == 3
     assert found["cumulative_total"] == str(closed.outcome.cumulative_total)
