@@ -44,8 +44,11 @@ class Prover:
                     self._ready(None)
                 case "warm":
                     self._ready(command["phase_ms"] / 1000)
-                case _:
+                case _ if command["card"] in self._queues:
                     self._queues[command["card"]].put((command, arrived))
+                case _:
+                    why = f"card {command['card']!r} is not here any more"
+                    self._answer(failure(command, why))
         except EdgeproofError as error:
             why = f"{error} ({error.hint})" if error.hint else f"{error}"
             self._answer(failure(command, why))

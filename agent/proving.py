@@ -98,6 +98,8 @@ class Proving:
         )
         self.cards: tuple[CardInfo, ...] = ()
         """The machine's cards, empty until the prover was warm once."""
+        self._here: set[int] = set()
+        """Those of them that the running prover has too."""
 
     async def warm(self) -> None:
         """Compile every kernel and choose each card's size, before any round.
@@ -107,8 +109,7 @@ class Proving:
         phase = self._description.parameters.phase_ms[Phase.MATMUL]
         self.cards = await self._prover.warm(phase)
         self._used = time.monotonic()
-        for notice in self._prover.notices:
-            self._log.warning("card", notice=notice)
+        self._found(self.cards)
         self._rounds.sizes = {card.card: card.size for card in self.cards}
 
     def expect_round(self) -> None:
@@ -199,12 +200,26 @@ class Proving:
             if isinstance(order, Open | Walk):
                 msg = "the prover that held what this needs is gone"
                 raise ProverFailed(msg)
-            await self._prover.load()
+            self._found(await self._prover.load())
         self._used = time.monotonic()
         if order is not None:
             self._hand_over(order)
 
+    def _found(self, cards: Iterable[CardInfo]) -> None:
+        """Note the cards of a prover that was started, and what it says of them.
+
+        A card whose size was measured works only as long as it is that card: where a
+        driver broke, another one, or the CPU, can have taken its number.
+        """
+        names = {(card.card, card.kind, card.name) for card in self.cards}
+        self._here = {c.card for c in cards if (c.card, c.kind, c.name) in names}
+        for notice in self._prover.notices:
+            self._log.warning("card", notice=notice)
+
     def _hand_over(self, order: Work | Open) -> None:
+        if order.job.card not in self._here:
+            msg = f"card {order.job.card} is not here any more, or another one is"
+            raise ProverFailed(msg)
         number = _number(order.job)
         self._numbers[number] = order.job
         command = {"job": number, "card": order.job.card} | self._command(order)
