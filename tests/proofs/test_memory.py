@@ -211,3 +211,45 @@ def test_ends_of_another_walk_cannot_be_opened() -> None:
 def test_work_counts_bytes_and_refilling_is_bounded_by_the_walks_time() -> None:
     assert memory.work(MOST_ITEMS) == 2**39
     assert memory.unheld(10_000, 1_500) == pytest.approx(0.15)
+
+
+def claimable(identities: int, rate: int, fill_s: float, walk_s: float) -> int:
+    """Return what one card can claim under so many identities, in items.
+
+    It fills at ``rate``, its memory holds just what the fill phase makes, and reading
+    costs it nothing.  The identities share that memory; in the walk each one that is
+    complete walks and makes room, and the others' items are made as far as time goes.
+    """
+    held = int(rate * fill_s)
+    each = -(-held // identities)
+    whole, part = divmod(held, each)
+    left = int(rate * walk_s) + part  # what can still be made, in the freed room
+    return each * (whole + left // each)
+
+
+@pytest.mark.parametrize("identities", [1, 2, 3, 5, 8, 13, 21, 34, 55, 64])
+def test_a_card_under_many_identities_gains_no_more_than_the_walks_share(
+    identities: int,
+) -> None:
+    rate, fill_s, walk_s = 127_000, 10.0, 1.5
+    held = rate * fill_s
+    gained = claimable(identities, rate, fill_s, walk_s) / held - 1
+    assert gained <= memory.unheld(10_000, 1_500) + identities / held
+    # It is reached up to one identity's part: the bound is no larger than it must be.
+    assert gained >= memory.unheld(10_000, 1_500) - 1 / identities - identities / held
+
+
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.2, 0.5])
+def test_items_that_are_missing_spoil_as_many_lanes_as_stated(share: float) -> None:
+    # A lane is right only if none of its 256 reads meets a missing item.
+    count = 2000
+    held = CpuMemory(FILL, 1, count)
+    held.fill(count)
+    right = held.walk(WALK, count).ends
+    missing = np.random.default_rng(3).choice(count, int(share * count), replace=False)
+    held._items[missing] = 0
+    spoiled = (held.walk(WALK, count).ends != right).mean()
+    stated = 1 - (1 - share) ** 256
+    assert (
+        abs(spoiled - stated) < 4 * (stated * (1 - stated) / len(right)) ** 0.5 + 0.01
+    )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from edgeproof.kernels.cpu import nonces as kernel
 from edgeproof.proofs import proof_of_work
+from edgeproof.proofs.keccak import keccak
 from edgeproof.proofs.reasons import Reason
 
 VECTORS = json.loads(
@@ -110,3 +111,20 @@ def test_between_512_and_1024_solutions_are_expected(hashes: int) -> None:
 @given(count=st.integers(0, 4096), difficulty=st.integers(0, 63))
 def test_work_counts_the_hashes_expected(count: int, difficulty: int) -> None:
     assert proof_of_work.work(count, difficulty) == count * 2**difficulty
+
+
+def test_work_is_unbiased_and_strays_as_stated() -> None:
+    hashes, difficulty, trials = 2048, 3, 400
+    seeds = [keccak(bytes([trial % 256, trial // 256])) for trial in range(trials)]
+    counts = [len(kernel.search(seed, difficulty, 0, hashes)) for seed in seeds]
+    found = np.array([proof_of_work.work(count, difficulty) for count in counts])
+    stated = proof_of_work.relative_error(hashes / 2**difficulty) * hashes
+    assert abs(found.mean() - hashes) < 4 * stated / trials**0.5
+    # (1 - p)^1/2 below what is stated for rare solutions; 4 standard errors of it.
+    exact = stated * (1 - 2.0**-difficulty) ** 0.5
+    assert abs(found.std() / exact - 1) < 4 / (2 * trials) ** 0.5
+
+
+def test_the_stated_error_is_that_of_a_rounds_solutions() -> None:
+    assert proof_of_work.relative_error(512) == pytest.approx(0.0442, abs=1e-4)
+    assert proof_of_work.relative_error(1024) == pytest.approx(0.03125)
