@@ -28,6 +28,7 @@ BENCHES = {
     "memory": "walks against random reads, and recomputing items against reading them",
     "pow": "the search for nonces against other libraries' Keccak",
     "ptx": "what the CUDA kernels become, and what that allows; needs no card",
+    "verify": "verifying proofs against proving, and devices that one core verifies",
 }
 """What each bench measures; it is the function ``bench`` of the module so called."""
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from bench import matmul, memory
+from bench import matmul, memory, verify
 from bench import pow as hashing
 from bench.steps import Steps
 from edgeproof.kernels.cpu import keccak
@@ -105,3 +105,23 @@ def test_recomputation_is_the_same_work_for_every_number_of_permutations() -> No
         lanes = memory.lanes(r)
         assert lanes % keccak.LANES == 0
         assert lanes * r * WALK_READS == memory.WORK
+
+
+def test_verifying_is_compared_with_proving(
+    steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = verify.Kind(512, 3, 1000, 10)
+    monkeypatch.setattr(verify, "CLASSES", {"small": small})
+    report = verify.bench(steps, 512, 2, rounds=1)
+    ratio = report.figures["verifying over proving, n=512, T=2"]
+    proving, verifying = report.figures["proving, s"], report.figures["verifying, s"]
+    assert ratio == pytest.approx(verifying / proving)
+    assert report.status(check=True) == 3  # the size with a target was not measured
+    ((title, grid),) = report.grids.items()
+    assert "seconds" in title
+    row = grid["small"]
+    parts = row["compute"] + 2 * row["one walk"] + row["hash"]
+    assert row["whole round"] == pytest.approx(parts)
+    assert row["devices an hour"] == pytest.approx(3600 / parts)
+    assert row["compute bytes"] == 64 * (16 + 6 * 32) + 3 * 32
+    assert row["hash bytes"] == 80
