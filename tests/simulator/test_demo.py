@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,15 @@ def test_agents_earn_and_the_cheater_does_not(tmp_path: Path) -> None:
     assert run("audit", str(copy)).returncode == 0
 
 
+@pytest.fixture
+def ctrl_c_counts() -> Iterator[None]:
+    """Undo what a shell does to what it starts in the background: SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_counts")
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     with subprocess.Popen(
         [*CLI, "demo"],
