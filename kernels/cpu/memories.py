@@ -13,6 +13,7 @@ from edgeproof.kernels.cpu.keccak import LANES
 from edgeproof.kernels.cpu.spread import spread
 from edgeproof.kernels.cpu.trees import Tree
 from edgeproof.kernels.scalar import Words
+from edgeproof.kernels.seeds import seed_words, walk_key
 from edgeproof.kernels.shapes import (
     FEWEST_ITEMS,
     ITEM_BYTES,
@@ -120,22 +121,6 @@ def lane_ends(
     fill, key, count = seed_words(fill_seed), walk_key(walk_seed), np.uint64(items)
     memory.regenerate(fill, permutations, count, key, np.array(chosen), ends)
     return ends
-
-
-def seed_words(seed: bytes) -> Words:
-    """Return a 32-byte seed as the kernels take it."""
-    if len(seed) != 32:
-        msg = f"a seed has 32 bytes, not {len(seed)}"
-        raise ValueError(msg)
-    return np.frombuffer(seed, dtype="<u8").astype(np.uint64)
-
-
-def walk_key(seed: bytes) -> np.uint64:
-    """Return the key of a walk's stream: the first 8 bytes of its 32-byte seed."""
-    if len(seed) != 32:
-        msg = f"a seed has 32 bytes, not {len(seed)}"
-        raise ValueError(msg)
-    return np.uint64(int.from_bytes(seed[:8], "big"))
 
 
 def _walk(items: Words, count: int, key: np.uint64, number: int) -> Words:

@@ -5,6 +5,7 @@ import numpy as np
 from edgeproof.kernels.cpu import keccak
 from edgeproof.kernels.cpu.spread import spread
 from edgeproof.kernels.scalar import Words
+from edgeproof.kernels.seeds import seed_words
 from edgeproof.kernels.shapes import MAX_DIFFICULTY
 
 
@@ -17,7 +18,7 @@ def search(seed: bytes, difficulty: int, start: int, count: int) -> Words:
     if not 0 <= start <= start + count <= 2**64:
         msg = "nonces are 64-bit integers"
         raise ValueError(msg)
-    words, limit = _words(seed), _limit(difficulty)
+    words, limit = seed_words(seed), _limit(difficulty)
 
     def part(first: int, stop: int) -> Words:
         # Four times the expected number, and never so few that chance fills it.
@@ -34,14 +35,7 @@ def search(seed: bytes, difficulty: int, start: int, count: int) -> Words:
 def meet(seed: bytes, difficulty: int, nonces: Words) -> bool:
     """Tell whether every one of ``nonces`` meets the target of ``search``."""
     writable = np.array(nonces, dtype=np.uint64)  # Numba compiles read-only anew
-    return keccak.meet(_words(seed), _limit(difficulty), writable)
-
-
-def _words(seed: bytes) -> Words:
-    if len(seed) != 32:
-        msg = f"a seed has 32 bytes, not {len(seed)}"
-        raise ValueError(msg)
-    return np.frombuffer(seed, dtype="<u8").astype(np.uint64)
+    return keccak.meet(seed_words(seed), _limit(difficulty), writable)
 
 
 def _limit(difficulty: int) -> np.uint64:

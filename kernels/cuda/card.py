@@ -7,13 +7,13 @@ import numpy as np
 from edgeproof.errors import EdgeproofError
 from edgeproof.kernels import reference, sizing
 from edgeproof.kernels.card import Product
-from edgeproof.kernels.cpu.memories import seed_words
 from edgeproof.kernels.cuda import keccak, products, trees
 from edgeproof.kernels.cuda.compiler import SIMULATED, Kernel, cuda
 from edgeproof.kernels.cuda.driver import LEAST, Device, on, reserve, translated
 from edgeproof.kernels.cuda.memories import CudaMemory
 from edgeproof.kernels.cuda.products import Workspace
 from edgeproof.kernels.scalar import Words
+from edgeproof.kernels.seeds import seed_words
 from edgeproof.kernels.shapes import (
     FEWEST_ITEMS,
     ITEM_BYTES,

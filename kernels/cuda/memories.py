@@ -7,11 +7,11 @@ import numpy as np
 
 from edgeproof.errors import EdgeproofError
 from edgeproof.kernels.card import Walk
-from edgeproof.kernels.cpu.memories import seed_words, walk_key
 from edgeproof.kernels.cuda import memory, trees
 from edgeproof.kernels.cuda.compiler import cuda
 from edgeproof.kernels.cuda.driver import Device, on
 from edgeproof.kernels.scalar import Words
+from edgeproof.kernels.seeds import seed_words, walk_key
 from edgeproof.kernels.shapes import (
     FEWEST_ITEMS,
     ITEM_WORDS,

@@ -12,10 +12,11 @@ import pytest
 
 from edgeproof.kernels import scalar
 from edgeproof.kernels.cpu import keccak, matrices, memory, selfcheck
-from edgeproof.kernels.cpu.memories import CpuMemory, lane_ends, seed_words
+from edgeproof.kernels.cpu.memories import CpuMemory, lane_ends
 from edgeproof.kernels.cpu.products import product_keys, tile_digest
 from edgeproof.kernels.cpu.trees import Tree
 from edgeproof.kernels.scalar import Words
+from edgeproof.kernels.seeds import seed_words
 from edgeproof.kernels.shapes import lanes
 
 FOLDER = Path(__file__).parents[1] / "vectors"

@@ -25,6 +25,7 @@ from edgeproof.kernels.cuda.architectures import Capability
 from edgeproof.kernels.cuda.catalogue import KERNELS
 from edgeproof.kernels.cuda.compiler import ARCHITECTURES, Kernel
 from edgeproof.kernels.scalar import Words
+from edgeproof.kernels.seeds import seed_words
 from edgeproof.kernels.shapes import lanes
 from tests.ptx.run import LaunchError, load
 
@@ -235,10 +236,6 @@ def test_a_kernel_that_reads_beyond_its_array_is_found_out() -> None:
     items, ends = random_words(16 * 99), np.zeros(lanes(100), np.uint64)
     with pytest.raises(LaunchError, match="line"):
         program.launch(1, memory.WALK_BLOCK, items, 100, 7, ends)
-
-
-def seed_words(seed: bytes) -> Words:
-    return np.frombuffer(seed, dtype="<u8").astype(np.uint64)
 
 
 def packed(entries: Any) -> Words:
