@@ -351,7 +351,7 @@ def _carried_rows(side: Sequence[Table], carried: Carried) -> dict[str, Iterable
     last = carried.last_round
     rows: list[Iterable[Row]] = [
         [] if last == NO_ROUND else [(last,)],
-        [(int(bucket), slot) for bucket, slot in carried.rounds.items()],
+        [(int(bucket), s) for bucket, slots in carried.rounds.items() for s in slots],
         [(int(f.bucket), f.round, f.device, f.card, f.figure) for f in carried.figures],
         _by_card(carried.hashes),
         [(epoch, slots, *totals) for epoch, slots, totals in carried.sums],
@@ -364,11 +364,12 @@ def _carried(side: Sequence[Table], rows: Rows, previous_bundle: bytes) -> Carri
     last, rounds, figures, hashes, sums, balances = (rows[t.name] for t in side)
     if len(last) > 1:
         raise BadBundle(side[0].file, "at most one row", f"{len(last)}")
+    slots: dict[Bucket, tuple[int, ...]] = {}
+    for row, bucket in zip(rounds, _buckets(side[1], rows, 0), strict=True):
+        slots[bucket] = (*slots.get(bucket, ()), row[1])
     return Carried(
         last_round=last[0][0] if last else NO_ROUND,
-        rounds=dict(
-            zip(_buckets(side[1], rows, 0), (row[1] for row in rounds), strict=True)
-        ),
+        rounds=slots,
         figures=tuple(
             Figure(bucket, *row[1:])
             for row, bucket in zip(figures, _buckets(side[2], rows, 0), strict=True)

@@ -69,7 +69,7 @@ class Figure:
 class Carried:
     """The state that one epoch hands to the next.
 
-    ``rounds``: by bucket, the slot of the last round that was not void, if any.
+    ``rounds``: by bucket, the slots of the last two rounds that were not void, if any.
     ``figures``: the figures above zero in those rounds.  ``hashes``: by (device, card)
     the work (keccaks) of its last pow above zero, which sets the next difficulty.
     ``sums``: the weight sums of up to 24 past epochs by bucket, oldest first, each with
@@ -77,7 +77,7 @@ class Carried:
     """
 
     last_round: int
-    rounds: Mapping[Bucket, int]
+    rounds: Mapping[Bucket, tuple[int, ...]]
     figures: tuple[Figure, ...]
     hashes: Mapping[tuple[bytes, int], int]
     sums: tuple[tuple[int, int, tuple[int, ...]], ...]

@@ -53,6 +53,10 @@ class _Track:
         cards = self.figures.setdefault(device, {})
         cards.setdefault(card, {})[opened] = figure
 
+    def last(self, end: int) -> tuple[int, ...]:
+        """Return the last rounds before the slot ``end``, as many as are carried."""
+        return tuple(sorted(slot for slot in self.opened if slot < end)[-scores.LAST :])
+
     def cards_of(self, device: bytes) -> list[list[int]]:
         """Return the figures of each of the device's cards, in the rounds' order."""
         return [
@@ -175,9 +179,9 @@ def replay(record: EpochRecord, verify: Verifier = verify_proof) -> Outcome:
                 default=record.carried.last_round,
             ),
             rounds={
-                bucket: max(slot for slot in track.opened if slot < end)
+                bucket: last
                 for bucket, track in tracks.items()
-                if any(slot < end for slot in track.opened)
+                if (last := track.last(end))
             },
             figures=_last_figures(tracks, end),
             hashes=hashes_at_end,
@@ -223,8 +227,8 @@ def _attendance(
 
 def _carried_tracks(carried: Carried) -> dict[Bucket, _Track]:
     tracks = {bucket: _Track() for bucket in Bucket}
-    for bucket, slot in carried.rounds.items():
-        tracks[bucket].opened.append(slot)
+    for bucket, slots in carried.rounds.items():
+        tracks[bucket].opened += slots
     for row in carried.figures:
         tracks[row.bucket].note(row.device, row.card, row.round, row.figure)
     return tracks
@@ -233,14 +237,12 @@ def _carried_tracks(carried: Carried) -> dict[Bucket, _Track]:
 def _last_figures(tracks: Mapping[Bucket, _Track], end: int) -> tuple[Figure, ...]:
     rows = []
     for bucket, track in tracks.items():
-        last = max((slot for slot in track.opened if slot < end), default=None)
-        if last is None:
-            continue
         rows += [
-            Figure(bucket, last, device, card, by_round[last])
+            Figure(bucket, opened, device, card, by_round[opened])
+            for opened in track.last(end)
             for device, cards in track.figures.items()
             for card, by_round in cards.items()
-            if by_round.get(last)
+            if by_round.get(opened)
         ]
     return tuple(sorted(rows))
 

@@ -24,7 +24,7 @@ def dump(carried: Carried) -> str:
     return json.dumps(
         {
             "last_round": carried.last_round,
-            "rounds": {int(b): slot for b, slot in carried.rounds.items()},
+            "rounds": {int(b): slots for b, slots in carried.rounds.items()},
             "figures": [
                 [int(f.bucket), f.round, f.device.hex(), f.card, str(f.figure)]
                 for f in carried.figures
@@ -51,7 +51,7 @@ def load(text: str) -> Carried:
     values: dict[str, Any] = json.loads(text)
     return Carried(
         last_round=values["last_round"],
-        rounds={Bucket(int(b)): slot for b, slot in values["rounds"].items()},
+        rounds={Bucket(int(b)): tuple(slots) for b, slots in values["rounds"].items()},
         figures=tuple(
             Figure(Bucket(bucket), opened, bytes.fromhex(device), card, int(figure))
             for bucket, opened, device, card, figure in values["figures"]

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 
 from edgeproof.proofs.parameters import BUCKET_PHASES, SECOND, Bucket, Parameters
 
+LAST = 2
+"""Decided rounds whose figures stand until the next one is: as many are carried on."""
+
 
 def figure(network: Parameters, bucket: Bucket, work: int) -> int:
     """Return what a round's work in a measured bucket shows that the card can do.
@@ -26,13 +29,15 @@ def slot_figure(slot: int, opened: Sequence[int], figures: Sequence[int]) -> int
     ``opened`` are the slots of the rounds that were not void, ascending; ``figures``
     this card's figure in each, 0 where it failed or was absent.  A round's own slot
     belongs to the interval before it.  Before the first round nothing is proven; after
-    the last decided one, its figure stands.
+    the last decided one, the lower of the last two stands, so that whoever takes part
+    in every other round earns nothing there either.
     """
     after = bisect_left(opened, slot)
     if after == 0:
         return 0
-    before = figures[after - 1]
-    return min(before, figures[after]) if after < len(opened) else before
+    if after == len(opened):
+        return min(figures[-LAST:])
+    return min(figures[after - 1], figures[after])
 
 
 def weight(

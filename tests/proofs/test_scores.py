@@ -23,8 +23,8 @@ OPENED, FIGURES = [10, 20, 30], [5, 3, 8]
         (20, 3, "and in it"),
         (21, 3, "the round before is lower"),
         (30, 3, "up to the slot of the last round"),
-        (31, 8, "after the last decided round its figure stands"),
-        (1000, 8, "for as long as none follows"),
+        (31, 3, "after the last decided round the lower of the last two stands"),
+        (1000, 3, "for as long as none follows"),
     ],
 )
 def test_the_lower_of_the_rounds_around_a_slot(
@@ -35,7 +35,17 @@ def test_the_lower_of_the_rounds_around_a_slot(
 
 def test_a_failed_round_costs_the_slots_on_both_sides() -> None:
     failed = [scores.slot_figure(slot, OPENED, [5, 0, 8]) for slot in range(40)]
-    assert failed == [0] * 31 + [8] * 9
+    assert failed == [0] * 40
+
+
+def test_taking_part_in_every_other_round_earns_nothing() -> None:
+    for figures in ([5, 0, 8], [0, 5, 0]):
+        assert not any(scores.slot_figure(s, OPENED, figures) for s in range(40))
+    assert scores.slot_figure(40, OPENED, [0, 5, 8]) == 5
+
+
+def test_a_networks_first_round_stands_alone() -> None:
+    assert scores.slot_figure(40, [10], [5]) == 5
 
 
 def test_without_rounds_nothing_is_earned() -> None:
@@ -61,7 +71,8 @@ def test_weight_is_the_sum_over_accepted_slots(
         if accepted >> i & 1:
             before = [figure for slot, figure in pairs if slot < first + i]
             after = [figure for slot, figure in pairs if slot >= first + i]
-            want += min([before[-1], *after[:1]]) if before else 0
+            around = [before[-1], after[0]] if before and after else before[-2:]
+            want += min(around) if before else 0
     assert scores.weight(accepted, first, opened, figures) == want
 
 
