@@ -88,17 +88,26 @@ class _Walk:
 
 
 class CardProver:
-    """Serve one card's commands, and give each answer to ``answer``."""
+    """Serve one card's commands, and give each answer to ``answer``.
 
-    def __init__(self, card: Card, answer: Callable[[Answer], None]) -> None:
+    ``clock`` returns seconds that only ever grow.
+    """
+
+    def __init__(
+        self,
+        card: Card,
+        answer: Callable[[Answer], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._card = card
         self._answer = answer
+        self._clock = clock
         self._openable: OrderedDict[int, _Products | _Walk] = OrderedDict()
         self._memory: tuple[int, Memory] | None = None
         """The job of the fill, and what it filled."""
 
     def serve(self, command: Mapping[str, Any], arrived: float) -> None:
-        """Carry out one command that ``arrived`` at that ``time.monotonic``."""
+        """Carry out one command that ``arrived`` at that moment of the clock."""
         try:
             match command["do"]:
                 case "fill":
@@ -138,9 +147,9 @@ class CardProver:
             # Others fill too, and what they take is no longer available.
             if held.spare(share) < count:
                 break
-            began = time.monotonic()
+            began = self._clock()
             held.fill(count)
-            ended = time.monotonic()
+            ended = self._clock()
             chunk = min(CHUNK_S, max(until - ended, 0.001))
             count = max(4, int(count * chunk / max(ended - began, 1e-6)))
         self._memory = command["job"], held
@@ -153,13 +162,13 @@ class CardProver:
             msg = "the memory to walk over was not filled"
             raise EdgeproofError(msg)
         held = self._memory[1]
-        items = held.walk_items(WALK_SHARE * (until - time.monotonic()))
+        items = held.walk_items(WALK_SHARE * (until - self._clock()))
         if items < FEWEST_ITEMS:
             msg = f"of {held.items} items, {items} can be walked over in time"
             raise EdgeproofError(msg)
         made = held.walk(seed, items)
-        report = Report(job, items, self._answer)
-        if time.monotonic() <= until:
+        report = Report(job, items, self._answer, self._clock)
+        if self._clock() <= until:
             self._keep(job, _Walk(items, made.ends))
             report.add([made.root], soon=until)
         report.end()
@@ -172,14 +181,14 @@ class CardProver:
         size = int(command["size"])
         seed = bytes.fromhex(command["seed"])
         until = arrived + command["milliseconds"] / 1000
-        report = Report(command["job"], size, self._answer)
+        report = Report(command["job"], size, self._answer, self._clock)
         products = _Products(self._card, size)
         fastest = 0.0
         # The last product is not begun where it can't be finished.
-        while len(products) < MAX_PRODUCTS and time.monotonic() + 0.8 * fastest < until:
-            started = time.monotonic()
+        while len(products) < MAX_PRODUCTS and self._clock() + 0.8 * fastest < until:
+            started = self._clock()
             made = self._card.product(seed, size)
-            ended = time.monotonic()
+            ended = self._clock()
             if ended > until:
                 break
             products.add(seed, made.digests)
@@ -200,12 +209,12 @@ class CardProver:
         difficulty = command["difficulty"]
         if difficulty is None:
             difficulty = proof_of_work.next_difficulty(command["hashes"])
-        report = Report(command["job"], difficulty, self._answer)
+        report = Report(command["job"], difficulty, self._answer, self._clock)
         start, count, found = 0, FIRST_HASHES, 0
-        while found < MAX_SOLUTIONS and (began := time.monotonic()) < until:
+        while found < MAX_SOLUTIONS and (began := self._clock()) < until:
             nonces = self._card.search(seed, difficulty, start, count)
             encoded = proof_of_work.encode(nonces)
-            ended = time.monotonic()
+            ended = self._clock()
             if ended > until:
                 break
             items = [encoded[at : at + 8] for at in range(0, len(encoded), 8)]
@@ -230,12 +239,19 @@ def failure(command: Mapping[str, Any], why: str) -> Answer:
 class Report:
     """Say what was found in a few lines a second, whatever the speed."""
 
-    def __init__(self, job: int, size: int, answer: Callable[[Answer], None]) -> None:
+    def __init__(
+        self,
+        job: int,
+        size: int,
+        answer: Callable[[Answer], None],
+        clock: Callable[[], float],
+    ) -> None:
         self._job = job
         self._size = size
         self._answer = answer
+        self._clock = clock
         self._items: list[str] = []
-        self._since = time.monotonic()
+        self._since = self._clock()
 
     def add(self, items: list[bytes], *, soon: float) -> None:
         """Add items; ``soon`` is when the next ones can be expected."""
@@ -249,7 +265,7 @@ class Report:
         self._answer({"is": "done", "job": self._job})
 
     def _flush(self) -> None:
-        self._since = time.monotonic()
+        self._since = self._clock()
         if self._items:
             items, self._items = self._items, []
             found = {"is": "found", "job": self._job, "size": self._size}

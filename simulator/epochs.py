@@ -28,6 +28,7 @@ from edgeproof.proofs.parameters import Phase as PhaseName
 from edgeproof.proofs.reasons import Reason
 from edgeproof.telemetry import intake
 from edgeproof.telemetry.description import Description
+from edgeproof.telemetry.message import Signed
 from edgeproof.telemetry.messages import (
     ZERO,
     Beacon,
@@ -81,9 +82,13 @@ class Device:
 
 @dataclass(slots=True)
 class SimulatedNetwork:
-    """A network of ``count`` devices; each has its own owner."""
+    """A network of ``count`` devices; each has its own owner.
+
+    Another ``name`` is another network, with other keys and beacons.
+    """
 
     count: int = 3
+    name: str = ""
     parameters: Parameters = field(
         default_factory=lambda: replace(demo(GENESIS_TIME), first_difficulty=3)
     )
@@ -95,18 +100,21 @@ class SimulatedNetwork:
 
     def __post_init__(self) -> None:
         """Derive every key from its name."""
-        self.coordinator = _key("coordinator")
-        self.attestors = tuple(_key(f"attestor {i}") for i in range(3))
+        self.coordinator = self._key("coordinator")
+        self.attestors = tuple(self._key(f"attestor {i}") for i in range(3))
         devices = [
-            Device(_key(f"device {i}"), _key(f"owner {i}")) for i in range(self.count)
+            Device(self._key(f"device {i}"), self._key(f"owner {i}"))
+            for i in range(self.count)
         ]
         self.devices = tuple(sorted(devices, key=lambda d: d.key.address))
-        self.beacons = BeaconChain(keccak(b"beacons"), self.parameters)
+        self.beacons = BeaconChain(
+            keccak(b"beacons", self.name.encode()), self.parameters
+        )
         self.description = Description(
-            network_id=keccak(b"simulated network"),
+            network_id=keccak(b"simulated network", self.name.encode()),
             chain_id=1337,
-            token=_key("token").address,
-            distributor=_key("distributor").address,
+            token=self._key("token").address,
+            distributor=self._key("distributor").address,
             coordinator=self.coordinator.address,
             attestors=tuple(key.address for key in self.attestors),
             threshold=2,
@@ -115,6 +123,42 @@ class SimulatedNetwork:
             api="http://localhost:8000",
             parameters=self.parameters,
         )
+
+    def beacon(self, slot: int) -> Signed[Beacon]:
+        """Return the beacon of a slot."""
+        chain = self.beacons
+        message = Beacon(
+            slot, chain.value(slot), chain.round_anchor(slot), chain.next_anchor(slot)
+        )
+        return sign(message, self.description.domain, self.coordinator)
+
+    def entropy(self, slot: int) -> Signed[Entropy]:
+        """Return the entropy of a slot."""
+        message = Entropy(slot, keccak(self.beacons.value(slot)), b"")
+        return sign(message, self.description.domain, self.coordinator)
+
+    def phases(self, opened: int) -> tuple[Phase, ...]:
+        """Return the values of a round's phases, in order."""
+        values = enumerate(self.beacons.phase_values(opened))
+        return tuple(Phase(opened, phase, value) for phase, value in values)
+
+    def enrolments(self) -> tuple[Enrolment, ...]:
+        """Return every device's enrolment, from epoch 0 on."""
+        return tuple(
+            Enrolment(
+                sign(
+                    Enrol(device.key.address, device.owner.address, 1, 0),
+                    self.description.domain,
+                    device.key,
+                    device.owner,
+                ),
+                0,
+            )
+            for device in self.devices
+        )
+
+    def _key(self, name: str) -> Key:
+        return Key(keccak(b"edgeproof/simulator", (self.name + name).encode()))
 
     def epoch(
         self,
@@ -180,7 +224,6 @@ class _Epoch:
         self._openings: list[Arrived[Opening]] = []
 
     def record(self) -> EpochRecord:
-        chain, coordinator = self._network.beacons, self._network.coordinator
         seals = [
             seal
             for index, device in enumerate(self._network.devices)
@@ -200,41 +243,15 @@ class _Epoch:
         return EpochRecord(
             description=self._network.description,
             epoch=self._number,
-            beacons=tuple(
-                sign(
-                    Beacon(
-                        slot,
-                        chain.value(slot),
-                        chain.round_anchor(slot),
-                        chain.next_anchor(slot),
-                    ),
-                    self._domain,
-                    coordinator,
-                )
-                for slot in self._slots
-            ),
-            entropies=tuple(
-                sign(Entropy(slot, self._entropy[slot], b""), self._domain, coordinator)
-                for slot in self._slots
-            ),
+            beacons=tuple(self._network.beacon(slot) for slot in self._slots),
+            entropies=tuple(self._network.entropy(slot) for slot in self._slots),
             phases=tuple(
-                Phase(opened, phase, value)
+                phase
                 for opened in self._rounds
-                for phase, value in enumerate(chain.phase_values(opened))
+                for phase in self._network.phases(opened)
             ),
             intake=tuple(self._heard(slot, digests[slot]) for slot in self._slots),
-            enrolments=tuple(
-                Enrolment(
-                    sign(
-                        Enrol(device.key.address, device.owner.address, 1, 0),
-                        self._domain,
-                        device.key,
-                        device.owner,
-                    ),
-                    0,
-                )
-                for device in self._network.devices
-            ),
+            enrolments=self._network.enrolments(),
             seals=tuple(seals),
             commitments=tuple(self._commitments),
             openings=tuple(self._openings),
@@ -326,7 +343,3 @@ class _Epoch:
                 found.append(raw)
             nonce += 1
         return zeros, b"".join(found)
-
-
-def _key(name: str) -> Key:
-    return Key(keccak(b"edgeproof/simulator", name.encode()))

@@ -51,25 +51,35 @@ class CpuMemory:
             msg = f"{most * ITEM_BYTES} bytes do not fit this machine's memory"
             raise EdgeproofError(msg, hint="prove a smaller share of it") from error
         self._seed = seed_words(seed)
-        self._permutations = permutations
+        self.permutations = permutations
         self.items = 0
+
+    @property
+    def room(self) -> int:
+        """How many items fit in all."""
+        return len(self._items)
+
+    @property
+    def held(self) -> Words:
+        """What it holds, (items, 16): the arrays themselves, no copy."""
+        return self._items[: self.items]
 
     def spare(self, share: float) -> int:
         """Return how many more items fit: others may have taken what was free."""
-        return min(len(self._items) - self.items, room.items(share))
+        return min(self.room - self.items, room.items(share))
 
     def fill(self, count: int) -> None:
         """Make the next ``count`` items; raise ``ValueError`` beyond the room."""
-        if not 0 <= count <= len(self._items) - self.items:
-            room = len(self._items) - self.items
-            msg = f"{count} items do not fit the {room} places left"
+        left = self.room - self.items
+        if not 0 <= count <= left:
+            msg = f"{count} items do not fit the {left} places left"
             raise ValueError(msg)
         spread(self._fill, count, LANES)
         self.items += count
 
     def _fill(self, start: int, stop: int) -> None:
         out = self._items[self.items + start : self.items + stop]
-        memory.fill(self._seed, self._permutations, self.items + start, out)
+        memory.fill(self._seed, self.permutations, self.items + start, out)
 
     def walk(self, seed: bytes, items: int) -> Walk:
         """Walk over the first ``items``; raise ``ValueError`` unless they are there."""
