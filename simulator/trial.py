@@ -172,7 +172,7 @@ class _Simulated:
         )
         card: Card = _SmallCard()
         if cheat is not None:
-            card = cheat.card(card, self.scheme)
+            card = cheat.card(card, self.scheme.active)
         self.clock = _Clock()
         self.jobs: dict[int, Job] = {}
         self.prover = CardProver(card, self.answered, self.clock)
