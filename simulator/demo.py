@@ -60,6 +60,9 @@ LOOK_EVERY = 0.5
 CHEAT_SLOT_MS = 1_000
 """The cheater starts this long after its first slot: no older round is multiplying."""
 
+CHEAT_BEAT_MS = -500
+"""One that cheats with heartbeats starts before the first of them."""
+
 MATMUL_SHARE = 1
 """Threads of each prover: several share this machine's cores."""
 
@@ -290,7 +293,8 @@ def _watch(network: Network) -> tuple[int, tuple[EpochNow, ...]]:
     first = timetable.epoch_of(parameters, slot) + 1
     last = first + plan.epochs - 1
     start = timetable.slot_start(parameters, timetable.first_slot(parameters, last))
-    network.cheat_file.write_text(str(start + CHEAT_SLOT_MS))
+    begins = CHEAT_SLOT_MS if plan.cheat.heard else CHEAT_BEAT_MS
+    network.cheat_file.write_text(str(start + begins))
     close = timetable.slot_start(parameters, timetable.close_of(parameters, last))
     shown = first - 1
     now = observer.look()
