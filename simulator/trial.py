@@ -54,6 +54,7 @@ from edgeproof.telemetry.messages import (
     Opening,
     Receipt,
     Seal,
+    Skip,
 )
 from edgeproof.telemetry.messages import Phase as PhaseValue
 from edgeproof.telemetry.signing import sign
@@ -419,6 +420,7 @@ class _Trial:
             seals=self._kept("seal", Seal),
             commitments=self._kept("commitment", Commitment),
             openings=self._kept("opening", Opening),
+            skips=self._kept("skip", Skip),
             carried=GENESIS,
         )
 
