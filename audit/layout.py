@@ -101,6 +101,7 @@ VERDICTS = Table(
         ("card", _CARD),
         ("work", _WIDE),
         ("figure", _WIDE),
+        ("verified", _CODE),
         ("reason", _SHORT),
     ),
 )
@@ -157,6 +158,7 @@ def _carried_tables(side: str) -> tuple[Table, ...]:
             ),
         ),
         Table(f"{side}_balances", (("owner", _ADDRESS), ("balance", _WIDE))),
+        Table(f"{side}_records", (("device", _ADDRESS), ("epochs", _COUNT))),
     )
 
 
@@ -226,7 +228,16 @@ def output_rows(record: EpochRecord, outcome: Outcome) -> dict[str, list[Row]]:
     slots = record.description.parameters.slots_per_epoch
     rows: dict[str, Iterable[Row]] = {
         VERDICTS.name: [
-            (v.round, int(v.bucket), v.device, v.card, v.work, v.figure, int(v.reason))
+            (
+                v.round,
+                int(v.bucket),
+                v.device,
+                v.card,
+                v.work,
+                v.figure,
+                int(v.verified),
+                int(v.reason),
+            )
             for v in outcome.verdicts
         ],
         VOIDS.name: [(slot, int(bucket)) for slot, bucket in outcome.voids],
@@ -295,8 +306,8 @@ def outcome_from(rows: Rows, epoch: int) -> Outcome:
     return Outcome(
         countable=uptime.bits(countable),
         verdicts=tuple(
-            Verdict(slot, bucket, device, card, work, figure, reason)
-            for (slot, _, device, card, work, figure, _), bucket, reason in zip(
+            Verdict(slot, bucket, device, card, work, figure, reason, bool(seen))
+            for (slot, _, device, card, work, figure, seen, _), bucket, reason in zip(
                 rows[VERDICTS.name],
                 _buckets(VERDICTS, rows, 1),
                 _reasons(VERDICTS, rows),
@@ -362,12 +373,15 @@ def _carried_rows(side: Sequence[Table], carried: Carried) -> dict[str, Iterable
         _by_card(carried.hashes),
         [(epoch, slots, *totals) for epoch, slots, totals in carried.sums],
         list(carried.balances.items()),
+        list(carried.records.items()),
     ]
     return {table.name: each for table, each in zip(side, rows, strict=True)}
 
 
 def _carried(side: Sequence[Table], rows: Rows, previous_bundle: bytes) -> Carried:
-    last, rounds, figures, hashes, sums, balances = (rows[t.name] for t in side)
+    last, rounds, figures, hashes, sums, balances, records = (
+        rows[t.name] for t in side
+    )
     if len(last) > 1:
         raise BadBundle(side[0].file, "at most one row", f"{len(last)}")
     slots: dict[Bucket, tuple[int, ...]] = {}
@@ -383,6 +397,7 @@ def _carried(side: Sequence[Table], rows: Rows, previous_bundle: bytes) -> Carri
         hashes={(row[0], row[1]): row[2] for row in hashes},
         sums=tuple((row[0], row[1], tuple(row[2:])) for row in sums),
         balances={row[0]: row[1] for row in balances},
+        records={row[0]: row[1] for row in records},
         previous_bundle=previous_bundle,
     )
 

@@ -75,6 +75,7 @@ class Carried:
     the work (keccaks) of its last pow above zero, which sets the next difficulty.
     ``sums``: the weight sums of up to 24 past epochs by bucket, oldest first, each with
     the number of countable slots.  ``balances``: cumulative, by owner.
+    ``records``: each device's clean epochs, where a network does not verify everything.
     """
 
     last_round: int
@@ -84,6 +85,7 @@ class Carried:
     sums: tuple[tuple[int, int, tuple[int, ...]], ...]
     """(epoch, countable slots, sum of weights by bucket)."""
     balances: Mapping[bytes, int]
+    records: Mapping[bytes, int]
     previous_bundle: bytes
 
 
@@ -120,6 +122,8 @@ class Verdict:
     work: int
     figure: int
     reason: Reason
+    verified: bool = True
+    """False where it rests on a later one, or was void with it."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

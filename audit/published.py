@@ -91,6 +91,7 @@ def _carried(record: EpochRecord) -> None:
         or carried.hashes
         or carried.sums
         or carried.balances
+        or carried.records
     )
     if not empty:
         raise BadBundle(MANIFEST, "the bundle that state came from", "none")

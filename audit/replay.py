@@ -19,6 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from edgeproof.audit import sampling
 from edgeproof.audit.model import (
     Attendance,
     Carried,
@@ -29,13 +30,8 @@ from edgeproof.audit.model import (
     Payout,
     Verdict,
 )
-from edgeproof.audit.rounds import (
-    RoundJudge,
-    Schedule,
-    Verifier,
-    difficulty,
-    verify_proof,
-)
+from edgeproof.audit.rounds import RoundJudge, Verifier, difficulty, verify_proof
+from edgeproof.audit.schedule import Schedule
 from edgeproof.proofs import payout_tree, scores, split, timetable, uptime
 from edgeproof.proofs.parameters import BUCKET_PHASES, Bucket
 from edgeproof.proofs.reasons import SKIPS, Reason
@@ -99,20 +95,20 @@ def replay(record: EpochRecord, verify: Verifier = verify_proof) -> Outcome:
     schedule = Schedule.of(record)
     judge = RoundJudge(record, schedule, verify)
     tracks = _carried_tracks(record.carried)
-    verdicts: list[Verdict] = []
     voids: list[tuple[int, Bucket]] = []
     hashes_at_end = dict(judge.hashes)
     for decided in schedule.decided():
         if decided.void:
             voids.append((decided.opened, decided.bucket))
             continue
-        track = tracks[decided.bucket]
-        track.opened.append(decided.opened)
-        for verdict in judge.judge(decided):
-            verdicts.append(verdict)
-            track.note(verdict.device, verdict.card, verdict.round, verdict.figure)
+        tracks[decided.bucket].opened.append(decided.opened)
+        judge.judge(decided)
         if timetable.epoch_of(network, decided.opened) == record.epoch:
             hashes_at_end = dict(judge.hashes)
+    verdicts = judge.settled()
+    for verdict in verdicts:
+        track = tracks[verdict.bucket]
+        track.note(verdict.device, verdict.card, verdict.round, verdict.figure)
     # (4) Weights.
     weights = {
         bucket: {
@@ -187,6 +183,11 @@ def replay(record: EpochRecord, verify: Verifier = verify_proof) -> Outcome:
             hashes=hashes_at_end,
             sums=(*record.carried.sums, sums)[-split.HISTORY :],
             balances=current,
+            records=sampling.records(
+                network,
+                record.carried.records,
+                (verdict for verdict in verdicts if verdict.round < end),
+            ),
             previous_bundle=b"",
         ),
     )

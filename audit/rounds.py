@@ -13,17 +13,20 @@ Steps, numbered here and at each:
 4. The size is one and the same, and for pow the one that the card's past sets.
 5. The draw follows from the prefix's last message and later entropy; one opening
    answers it.
-6. The proof holds.
+6. The proof holds, if it is verified at all (``audit.sampling``).
 7. What a bucket is measured in several phases for, the least of them shows: of memory
    that is the lower of both walks, and nothing if one was left out or fails.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from edgeproof.audit import sampling
 from edgeproof.audit.model import Arrived, EpochRecord, Verdict
+from edgeproof.audit.sampling import Ledger
+from edgeproof.audit.schedule import BucketRound, Part, Schedule, needed
 from edgeproof.kernels.shapes import (
     FEWEST_ITEMS,
     MAX_PRODUCTS,
@@ -39,7 +42,7 @@ from edgeproof.proofs import (
     scores,
     timetable,
 )
-from edgeproof.proofs.parameters import BUCKET_PHASES, Bucket, Parameters, Phase
+from edgeproof.proofs.parameters import Bucket, Parameters, Phase
 from edgeproof.proofs.reasons import SKIPS, Reason
 from edgeproof.telemetry.eip712 import Domain
 from edgeproof.telemetry.messages import ZERO, Commitment, Opening, Skip
@@ -99,104 +102,6 @@ def verify_proof(case: ProofCase) -> Reason:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A phase in which a bucket is measured; ``draw``: the slot whose entropy draws."""
-
-    phase: Phase
-    draw: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class BucketRound:
-    """What the round that opened in a slot is for one bucket: decided, or void."""
-
-    opened: int
-    bucket: Bucket
-    parts: tuple[Part, ...]
-    void: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """What the network published, indexed by slot: the same for every card."""
-
-    network: Parameters
-    close: int
-    epoch: int
-    entropies: Mapping[int, bytes]
-    phases: Mapping[tuple[int, int], bytes]
-    roots: frozenset[int]
-    last_round: int
-
-    @classmethod
-    def of(cls, record: EpochRecord, close: int | None = None) -> "Schedule":
-        """Return the schedule of a record, as it stands before the slot ``close``.
-
-        By default that is the close of the epoch.
-        """
-        network = record.description.parameters
-        return cls(
-            network=network,
-            close=timetable.close_of(network, record.epoch) if close is None else close,
-            epoch=record.epoch,
-            entropies={e.message.slot: e.message.value for e in record.entropies},
-            phases={(p.round, p.phase): p.value for p in record.phases},
-            roots=frozenset(h.signed.message.slot for h in record.intake),
-            last_round=record.carried.last_round,
-        )
-
-    def rounds(self) -> list[int]:
-        """Return the slots in which rounds opened, up to the close."""
-        return list(timetable.rounds(self.network, self.entropies, self.last_round))
-
-    def decided(self) -> Iterator[BucketRound]:
-        """Yield what each round is for each bucket, once it is decided or void.
-
-        Of the epoch's own rounds that is every one; of the next epoch's first rounds
-        those whose last openings are due before the close.
-        """
-        for opened in self.rounds():
-            for bucket in BUCKET_PHASES:
-                found = self._round(opened, bucket)
-                if found is not None:
-                    yield found
-
-    def _round(self, opened: int, bucket: Bucket) -> BucketRound | None:
-        parts = []
-        last = opened
-        for phase in BUCKET_PHASES[bucket]:
-            draw = None
-            due = timetable.commit_slot(self.network, opened, phase)
-            if bucket is not Bucket.HASH:
-                draw = self._draw(opened, phase)
-                if draw is None:
-                    own = timetable.epoch_of(self.network, opened) == self.epoch
-                    return BucketRound(opened, bucket, (), void=True) if own else None
-                due = timetable.opening_deadline(self.network, draw)
-            parts.append(Part(phase, draw))
-            last = max(last, due)
-        if last >= self.close:
-            return None
-        # (1) Every slot in which a device may have spoken must have its intake root.
-        roots = all(slot in self.roots for slot in range(opened, last + 1))
-        values = all((opened, phase) in self.phases for phase in needed(bucket))
-        return BucketRound(opened, bucket, tuple(parts), void=not (roots and values))
-
-    def _draw(self, opened: int, phase: Phase) -> int | None:
-        draw = timetable.draw_slot(self.network, opened, phase, self.entropies)
-        if draw is None:
-            return None
-        due = timetable.opening_deadline(self.network, draw)
-        return draw if due < self.close else None
-
-
-def needed(bucket: Bucket) -> tuple[Phase, ...]:
-    """Return the phases whose values a device must know to prove work in a bucket."""
-    phases = BUCKET_PHASES[bucket]
-    return (Phase.FILL, *phases) if bucket is Bucket.MEMORY else phases
-
-
 class RoundJudge:
     """Judge rounds in order; remembers what sets each card's next pow difficulty."""
 
@@ -210,6 +115,8 @@ class RoundJudge:
         self._network = schedule.network
         self._schedule = schedule
         self._verify = verify
+        self._records = record.carried.records
+        self._ledger = Ledger(schedule.network)
         self._commitments = _by_place(record.commitments)
         self._openings = _by_place(record.openings)
         self._skips = _by_place(record.skips)
@@ -235,15 +142,35 @@ class RoundJudge:
         }
         verdicts = []
         for device, card in sorted(cards):
-            work, reason = self._worth(decided, device, card)
+            held: list[ProofCase] = []
+            verify = self._verify if self._drawn(decided, device) else _later(held)
+            work, reason = self._worth(decided, device, card, verify)
             if work and bucket is Bucket.HASH:
                 self.hashes[device, card] = work
             figure = scores.figure(self._network, bucket, work)
-            verdicts.append(Verdict(opened, bucket, device, card, work, figure, reason))
+            verdict = Verdict(opened, bucket, device, card, work, figure, reason)
+            self._ledger.note(verdict, held)
+            verdicts.append(verdict)
         return verdicts
 
+    def settled(self) -> list[Verdict]:
+        """Return every verdict so far, with what later ones make of earlier ones.
+
+        The same as ``judge`` returned where everything is verified.
+        """
+        close = timetable.close_of(self._network, self._schedule.epoch)
+        if self._schedule.close >= close:
+            self._ledger.settle(self._schedule.epoch, self._verify)
+        return self._ledger.verdicts
+
+    def _drawn(self, decided: BucketRound, device: bytes) -> bool:
+        draw, bucket = decided.parts[-1].draw, decided.bucket
+        entropy = b"" if draw is None else self._schedule.entropies[draw]
+        record = self._records.get(device, 0)
+        return sampling.drawn(self._network, record, bucket, entropy, device)
+
     def _worth(
-        self, decided: BucketRound, device: bytes, card: int
+        self, decided: BucketRound, device: bytes, card: int, verify: Verifier
     ) -> tuple[int, Reason]:
         skipped = self._skipped(decided, device, card)
         if skipped:
@@ -251,7 +178,7 @@ class RoundJudge:
         # (7) The least that a part shows; the first reason where one fails.
         least = None
         for part in decided.parts:
-            work, reason = self._part(decided, part, device, card)
+            work, reason = self._part(decided, part, (device, card), verify)
             if reason:
                 return 0, reason
             least = work if least is None else min(least, work)
@@ -271,11 +198,11 @@ class RoundJudge:
         return min(said, default=Reason.NONE)
 
     def _part(
-        self, decided: BucketRound, part: Part, device: bytes, card: int
+        self, decided: BucketRound, part: Part, name: "CardName", verify: Verifier
     ) -> tuple[int, Reason]:
         """Return the work of one card in one phase, or why it is worth nothing."""
         opened, bucket = decided.opened, decided.bucket
-        place, name = (opened, int(part.phase)), (device, card)
+        place, (device, card) = (opened, int(part.phase)), name
         # (3) The prefix.
         messages = self._commitments.get(place, {}).get(name, [])
         last_slot = timetable.commit_slot(self._network, opened, part.phase)
@@ -328,7 +255,7 @@ class RoundJudge:
                 fill_seed=self.seed(opened, Phase.FILL, device, card),
                 permutations=self._network.fill_permutations,
             )
-        return work_of(bucket, count, size), self._verify(case)
+        return work_of(bucket, count, size), verify(case)
 
     def seed(self, opened: int, phase: Phase, device: bytes, card: int) -> bytes:
         """Return the card's seed for a phase of the round that opened in a slot."""
@@ -351,6 +278,16 @@ class RoundJudge:
         allowed = SIZES if bucket is Bucket.COMPUTE else MEMORY_SIZES
         right = len(sizes) == 1 and size in allowed
         return size, Reason.NONE if right else Reason.WRONG_SIZE
+
+
+def _later(held: list[ProofCase]) -> Verifier:
+    """Return what believes every proof for now, and keeps it in ``held``."""
+
+    def believe(case: ProofCase) -> Reason:
+        held.append(case)
+        return Reason.NONE
+
+    return believe
 
 
 MEMORY_SIZES = range(FEWEST_ITEMS, MOST_ITEMS + 1)

@@ -15,7 +15,7 @@ from edgeproof.simulator.cheats.cards import Disguise
 
 IDENTITIES = (2, 10)
 SIZE = 512
-DIFFICULTY = 13
+DIFFICULTY = 15
 ALONE = "one name"
 ROUNDS = 5
 """Times that each is measured: what counts is the best."""

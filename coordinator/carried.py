@@ -14,6 +14,7 @@ GENESIS = Carried(
     hashes={},
     sums=(),
     balances={},
+    records={},
     previous_bundle=bytes(32),
 )
 """The state before epoch 0."""
@@ -39,6 +40,9 @@ def dump(carried: Carried) -> str:
             ],
             "balances": {
                 owner.hex(): str(amount) for owner, amount in carried.balances.items()
+            },
+            "records": {
+                device.hex(): epochs for device, epochs in carried.records.items()
             },
             "previous_bundle": carried.previous_bundle.hex(),
         },
@@ -67,6 +71,10 @@ def load(text: str) -> Carried:
         balances={
             bytes.fromhex(owner): int(amount)
             for owner, amount in values["balances"].items()
+        },
+        records={
+            bytes.fromhex(device): epochs
+            for device, epochs in values["records"].items()
         },
         previous_bundle=bytes.fromhex(values["previous_bundle"]),
     )

@@ -17,13 +17,8 @@ from typing import Self
 import structlog
 
 from edgeproof.audit.model import EpochRecord, Verdict
-from edgeproof.audit.rounds import (
-    ProofCase,
-    RoundJudge,
-    Schedule,
-    Verifier,
-    verify_proof,
-)
+from edgeproof.audit.rounds import ProofCase, RoundJudge, Verifier, verify_proof
+from edgeproof.audit.schedule import Schedule
 from edgeproof.coordinator.reading import Load
 from edgeproof.coordinator.store import Store
 from edgeproof.kernels.cpu import selfcheck
@@ -116,13 +111,10 @@ class ProofDesk:
     ) -> tuple[list[Verdict], dict[bytes, ProofCase]]:
         unknown: dict[bytes, ProofCase] = {}
         judge = RoundJudge(record, schedule, self._lookup(unknown))
-        found = [
-            verdict
-            for decided in schedule.decided()
-            if not decided.void
-            for verdict in judge.judge(decided)
-        ]
-        return found, unknown
+        for decided in schedule.decided():
+            if not decided.void:
+                judge.judge(decided)
+        return judge.settled(), unknown
 
     def _lookup(self, unknown: dict[bytes, ProofCase]) -> Callable[[ProofCase], Reason]:
         def verify(case: ProofCase) -> Reason:

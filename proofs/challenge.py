@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 
 from edgeproof.proofs.keccak import keccak
-from edgeproof.proofs.parameters import Phase
+from edgeproof.proofs.parameters import EVERYTHING, Phase
 
 FILL = b"edgeproof/v1/fill"
 WALK = b"edgeproof/v1/walk"
 MATMUL = b"edgeproof/v1/matmul"
 POW = b"edgeproof/v1/pow"
 """Domains of ``card_seed``, one for each phase, so that no seed serves two of them."""
+
+VERIFIED = b"edgeproof/v1/verified"
+"""Domain of the draw of rounds that are verified, where not all are."""
 
 DOMAINS: Mapping[Phase, bytes] = {
     Phase.FILL: FILL,
@@ -55,6 +58,19 @@ def draw(last_message_digest: bytes, entropy: bytes) -> bytes:
     """
     _expect(last_message_digest=(last_message_digest, 32), entropy=(entropy, 32))
     return keccak(last_message_digest, entropy)
+
+
+def share_draw(entropy: bytes, device: bytes) -> int:
+    """Return a number below 10,000: below a network's share, the round is verified.
+
+    ``keccak("edgeproof/v1/verified" || entropy || device) mod 10,000``.
+
+    Raises:
+        ValueError: a part has another size.
+
+    """
+    _expect(entropy=(entropy, 32), device=(device, 20))
+    return int.from_bytes(keccak(VERIFIED, entropy, device), "big") % EVERYTHING
 
 
 def opened_tiles(

@@ -14,6 +14,9 @@ from edgeproof.errors import EdgeproofError
 SECOND = 1000
 """Milliseconds."""
 
+EVERYTHING = 10_000
+"""The share that is all of it."""
+
 MOST_SLOTS = 8192
 """Slots of an epoch: as many as the bitmap of a seal has bits."""
 
@@ -98,6 +101,13 @@ class Parameters:
     fill_permutations: int = 128
     """Keccak permutations that make one item of memory."""
     first_difficulty: int = 20
+    verified_share: int = 10_000
+    """Of the rounds of a device with a record, how many are verified: parts of 10,000.
+
+    All of them, unless a network chooses otherwise.
+    """
+    record_epochs: int = 24
+    """Clean epochs that make a record; nobody without one goes unverified."""
     bucket_shares: tuple[int, ...] = (4, 2, 2, 2)
     """How an epoch's budget is divided, in the order of ``Bucket``."""
     floor_weights: tuple[int, ...] = (1, 1, 1, 1)
@@ -216,6 +226,8 @@ class Parameters:
             self._refuse("floor_weights", "must be at least 1")
         if min(self.phase_ms) < 1:
             self._refuse("phase_ms", "must be at least 1")
+        if self.verified_share > EVERYTHING:
+            self._refuse("verified_share", f"must be at most {EVERYTHING}, all of them")
 
     def _refuse(self, name: str, detail: str) -> None:
         msg = f"parameter {name} is {getattr(self, name)!r}: it {detail}"

@@ -41,6 +41,7 @@ class Reason(IntEnum):
     BAD_NONCE = 39
     NONCE_ORDER = 40
     WRONG_LANE = 41
+    VOID_UNVERIFIED = 42
 
     # 50-59: the device says that its prover failed
     PROVER_KILLED = 50
@@ -122,6 +123,7 @@ _TEXT: dict[Reason, str] = {
     Reason.BAD_NONCE: "a nonce does not meet the target",
     Reason.NONCE_ORDER: "nonces are not strictly increasing",
     Reason.WRONG_LANE: "an opened lane of the walk does not end where it must",
+    Reason.VOID_UNVERIFIED: "a later round failed, and this one had not been verified",
     Reason.PROVER_KILLED: "the device's prover was killed amid its work",
     Reason.CARD_OUT_OF_MEMORY: "the device's card had too little free memory",
     Reason.DRIVER_RESET: "the driver of the device's card gave up its work",

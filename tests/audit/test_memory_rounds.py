@@ -6,12 +6,8 @@ import numpy as np
 import pytest
 
 from edgeproof.audit.model import Arrived, Verdict
-from edgeproof.audit.rounds import (
-    ProofCase,
-    RoundJudge,
-    Schedule,
-    verify_proof,
-)
+from edgeproof.audit.rounds import ProofCase, RoundJudge, verify_proof
+from edgeproof.audit.schedule import Schedule
 from edgeproof.kernels.cpu.memories import CpuMemory
 from edgeproof.kernels.cpu.trees import Tree
 from edgeproof.proofs import challenge, memory, timetable

@@ -9,15 +9,8 @@ from hypothesis import strategies as st
 
 from edgeproof.audit.model import Arrived, EpochRecord, Verdict
 from edgeproof.audit.replay import replay
-from edgeproof.audit.rounds import (
-    BucketRound,
-    ProofCase,
-    RoundJudge,
-    Schedule,
-    difficulty,
-    prefix_of,
-    work_of,
-)
+from edgeproof.audit.rounds import ProofCase, RoundJudge, difficulty, prefix_of, work_of
+from edgeproof.audit.schedule import BucketRound, Schedule
 from edgeproof.kernels.shapes import MAX_PRODUCTS, MAX_SOLUTIONS
 from edgeproof.proofs import timetable
 from edgeproof.proofs.parameters import BUCKET_PHASES, Bucket, Phase, demo

@@ -9,7 +9,8 @@ from edgeproof.audit import published
 from edgeproof.audit.errors import BadBundle
 from edgeproof.audit.model import Arrived, EpochRecord, Verdict
 from edgeproof.audit.replay import replay
-from edgeproof.audit.rounds import ProofCase, RoundJudge, Schedule
+from edgeproof.audit.rounds import ProofCase, RoundJudge
+from edgeproof.audit.schedule import Schedule
 from edgeproof.proofs import timetable
 from edgeproof.proofs.parameters import Bucket, Phase, demo
 from edgeproof.proofs.reasons import SKIPS, Reason
