@@ -25,21 +25,31 @@ clock = time.process_time
 
 
 class SharedCard(Disguise):
-    """A card that does one thing at a time, whoever asks."""
+    """A card that does one thing at a time, whoever asks, and counts what it does.
+
+    ``work`` is in products and in nonces tried, solutions would be luck; what is not
+    done by ``until`` is not paid, and not counted.
+    """
 
     def __init__(self, honest: Card) -> None:
         super().__init__(honest, lambda: True)
         self._lock = threading.Lock()
+        self.work = 0
+        self.until = 0.0
 
     def product(self, seed: bytes, n: int) -> Product:
         """See ``Card``."""
         with self._lock:
-            return self.honest.product(seed, n)
+            made = self.honest.product(seed, n)
+            self.work += clock() <= self.until
+            return made
 
     def search(self, seed: bytes, difficulty: int, start: int, count: int) -> Words:
         """See ``Card``."""
         with self._lock:
-            return self.honest.search(seed, difficulty, start, count)
+            found = self.honest.search(seed, difficulty, start, count)
+            self.work += count * (clock() <= self.until)
+            return found
 
 
 Command = Mapping[str, Any]
@@ -64,7 +74,7 @@ def figures(card: Card, steps: Steps, seconds: float) -> dict[str, float]:
     whole = int(1000 * seconds)
     ways: dict[tuple[str, str], Callable[[], int]] = {}
     for name, command in commands(whole).items():
-        ways[name, ALONE] = partial(items, shared, command, 0)
+        ways[name, ALONE] = partial(in_turn, shared, command, 1)
         for count in IDENTITIES:
             part = commands(whole // count)[name]
             ways[name, f"{count} names at once"] = partial(
@@ -84,36 +94,29 @@ def figures(card: Card, steps: Steps, seconds: float) -> dict[str, float]:
     }
 
 
-def in_turn(card: Card, command: Command, count: int) -> int:
-    """Return the items that so many identities commit to, one after another."""
-    return sum(items(card, command, identity) for identity in range(count))
+def in_turn(card: SharedCard, command: Command, count: int) -> int:
+    """Return what the card does for so many identities, one after another."""
+    return sum(at_once(card, command, 1, identity) for identity in range(count))
 
 
-def at_once(card: Card, command: Command, count: int) -> int:
-    """Return the items that so many identities commit to in one window."""
-    found = [0] * count
-
-    def work(identity: int) -> None:
-        found[identity] = items(card, command, identity)
-
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(count)]
+def at_once(card: SharedCard, command: Command, count: int, first: int = 0) -> int:
+    """Return what the card does for so many identities in one window."""
+    before = card.work
+    card.until = clock() + command["milliseconds"] / 1000
+    # Threads for one too: a main thread can be slower than others.
+    threads = [
+        threading.Thread(target=serve, args=(card, command, first + identity))
+        for identity in range(count)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return sum(found)
+    return card.work - before
 
 
-def items(card: Card, command: Command, identity: int) -> int:
-    """Return how many items an identity's prover finds."""
-    found = 0
-
-    def answer(said: Mapping[str, object]) -> None:
-        nonlocal found
-        if said["is"] == "found" and isinstance(said["items"], list):
-            found += len(said["items"])
-
+def serve(card: Card, command: Command, identity: int) -> None:
+    """Have an identity's prover do what is commanded."""
     seed = keccak(identity.to_bytes(4, "big"))
     job = {"job": identity, "card": 0, "seed": seed.hex()}
-    CardProver(card, answer, clock).serve({**command, **job}, clock())
-    return found
+    CardProver(card, lambda _answer: None, clock).serve({**command, **job}, clock())
