@@ -8,8 +8,9 @@ import pytest
 
 from bench import cheaters
 from edgeproof.audit import layout
-from edgeproof.proofs import matmul, memory
-from edgeproof.proofs.parameters import Parameters, demo
+from edgeproof.kernels.shapes import WALK_READS
+from edgeproof.proofs import matmul, memory, proof_of_work
+from edgeproof.proofs.parameters import Parameters, Phase, demo
 from edgeproof.proofs.reasons import Reason
 from edgeproof.simulator.cheats.catalogue import CHEATS
 from edgeproof.telemetry.message import Message, type_string
@@ -92,6 +93,59 @@ def test_what_is_invented_was_caught_as_often_as_the_bound_says() -> None:
         assert rate.error < cheaters.SIGMAS
     (honest,) = re.findall(r"random cards: .* \| ([\d,]+) \| (\d+) \|", TEXT)
     assert honest == (f"{cheaters.FULL.proofs:,}", "0")
+
+
+def test_the_numbers_of_the_argument_are_those_of_the_code() -> None:
+    def percent(share: float) -> str:
+        return f"{100 * share:.3g} %" if share > 1e-5 else f"{share:.3g}"
+
+    argument = TEXT.split("\n## 15. The argument\n")[1]
+    network = Parameters(genesis=1)
+    invented = [
+        f"| {f:.0%} | {percent(matmul.pass_probability(f))} |"
+        f" {percent(memory.pass_probability(f))} |"
+        f" {matmul.pass_probability(f) / (1 - f):.3g} |".replace("%", " %", 1)
+        for f in cheaters.FRACTIONS
+    ]
+    most = [
+        f"| {name} | {percent(1 - chance ** (1 / matmul.OPENINGS))} |"
+        f" {percent(1 - chance ** (1 / memory.OPENINGS))} |"
+        for name, chance in (("1 %", 1e-2), ("1e-06", 1e-6), ("1e-09", 1e-9))
+    ]
+    lanes = {m: 1 - (1 - m) ** WALK_READS for m in (0.001, 0.01)}
+    missing = [
+        f"| {100 * m:g} % | {percent(wrong)} |"
+        f" {percent(memory.pass_probability(wrong))} |"
+        for m, wrong in lanes.items()
+    ]
+    phases = [ms / 1000 for ms in network.phase_ms]
+    strassen = [f"{(8 / 7) ** level:.3f}" for level in (1, 2, 3)]
+    lengths = ", ".join(f"{length:g}" for length in phases[:-1])
+    errors = [percent(proof_of_work.relative_error(n)) for n in (512, 1024)]
+    unheld = memory.unheld(network.phase_ms[Phase.FILL], network.phase_ms[Phase.WALK])
+    lost = [f"{0.2 / phases[p]:.0%}"[:-1] for p in (Phase.MATMUL, Phase.WALK)]
+    tries = round(1 / matmul.pass_probability(0.1), -1)
+    sizes = f"{network.opened_tiles} tiles, {network.opened_lanes} lanes"
+    for said in (
+        *invented,
+        *most,
+        *missing,
+        f"{strassen[0]} for one, {strassen[1]} for two, {strassen[2]} for three",
+        f"{sizes}, R = {network.fill_permutations}",
+        f"phases of {lengths} and {phases[-1]:g} s",
+        f"of its time: {unheld:.2f}",
+        f"{errors[0]} where 512 are expected and {errors[1]} at 1024",
+        f"10 % after {tries:g}",
+        f"{lost[0]} % of a matmul phase is lost and {lost[1]} % of a walk's",
+    ):
+        assert said in argument
+
+
+def test_every_cheat_stands_in_the_argument_or_in_its_table() -> None:
+    argument = TEXT.split("\n## 15. The argument\n")[1]
+    named = set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`", argument))
+    assert named <= set(CHEATS)
+    assert len(named) >= 30
 
 
 def test_quoted_vectors_are_the_vectors() -> None:
