@@ -42,6 +42,14 @@ class Reason(IntEnum):
     NONCE_ORDER = 40
     WRONG_LANE = 41
 
+    PROVER_KILLED = 50
+    CARD_OUT_OF_MEMORY = 51
+    DRIVER_RESET = 52
+    PROVER_HUNG = 53
+    DISK_FULL = 54
+    PROVER_FAILED = 55
+    CARD_GONE = 56
+
     # 60-89: a reward or weight is zero
     NO_ROUND_YET = 60
     NO_UPTIME = 61
@@ -49,6 +57,11 @@ class Reason(IntEnum):
     BELOW_STAKE = 63
     SHARE_BELOW_ONE_UNIT = 64
     NOTHING_PROVEN = 65
+    SKIPPED_PAUSED = 70
+    SKIPPED_HOURS = 71
+    SKIPPED_IN_USE = 72
+    SKIPPED_HOT = 73
+    SKIPPED_POWER = 74
 
     # 90-99: the network's fault, never the device's
     PHASE_VOID = 90
@@ -94,6 +107,18 @@ _TEXT: dict[Reason, str] = {
     Reason.BELOW_STAKE: "the stake is below the network's minimum",
     Reason.SHARE_BELOW_ONE_UNIT: "the share is less than one unit of the token",
     Reason.NOTHING_PROVEN: "no slot had a proven figure on both sides",
+    Reason.PROVER_KILLED: "the program that proves was killed",
+    Reason.CARD_OUT_OF_MEMORY: "the card had no memory left",
+    Reason.DRIVER_RESET: "the card's driver failed and was started anew",
+    Reason.PROVER_HUNG: "the card gave no answer in time",
+    Reason.DISK_FULL: "the disk is full",
+    Reason.PROVER_FAILED: "the program that proves failed",
+    Reason.CARD_GONE: "the card is not here any more",
+    Reason.SKIPPED_PAUSED: "its owner has paused it",
+    Reason.SKIPPED_HOURS: "it does not work at this time of the day",
+    Reason.SKIPPED_IN_USE: "its owner was using the machine",
+    Reason.SKIPPED_HOT: "the card was too hot",
+    Reason.SKIPPED_POWER: "the card drew too much power",
     Reason.PHASE_VOID: "the network published this phase late or not at all",
     Reason.SLOT_VOID: "the network published no beacon or intake root",
 }
