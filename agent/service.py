@@ -1,19 +1,16 @@
 """The agent at work: hears the network, beats, reports, proves, until told to stop.
 
 Light on purpose: no settings library, no command line, no numbers or kernels are
-imported here, since this process runs all day (``python -m edgeproof.agent.service``
-is what ``edgeproof agent run`` becomes once its settings are resolved).
+imported here, since this process runs all day; ``serving`` starts it.
 """
 
 import asyncio
 import random
 import secrets
-import signal
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 
-from edgeproof.agent import beacons, identity
+from edgeproof.agent import beacons
 from edgeproof.agent.beacons import Follower
 from edgeproof.agent.delivery import Delivery, notice_cancellation, wall_ms
 from edgeproof.agent.heartbeats import Heartbeats
@@ -23,8 +20,7 @@ from edgeproof.agent.prover_process import ProverFailed
 from edgeproof.agent.proving import Proving
 from edgeproof.agent.sensors import Sampler
 from edgeproof.agent.state import State
-from edgeproof.errors import EdgeproofError
-from edgeproof.logs import configure, logger
+from edgeproof.logs import logger
 from edgeproof.proofs import scores
 from edgeproof.proofs.parameters import PHASE_BUCKET, Bucket
 from edgeproof.telemetry import signing, topics
@@ -36,13 +32,11 @@ from edgeproof.telemetry.message import Signed
 from edgeproof.telemetry.messages import (
     Beacon,
     Commitment,
-    ConnectToken,
     Opening,
     Seal,
     Status,
     Telemetry,
 )
-from edgeproof.telemetry.mqtt import Identity, MqttConnection
 from edgeproof.telemetry.signing import Key
 
 GOODBYE_S = 3.0
@@ -341,61 +335,3 @@ class AgentService:
         self, signed: Signed[Seal] | Signed[Commitment] | Signed[Opening]
     ) -> None:
         self._queue(type(signed.message).__name__.lower(), signed.encode())
-
-
-def mqtt(options: Options, description: Description, key: Key) -> Connect:
-    """Return what connects to the network's broker as the device that ``key`` is.
-
-    The password is a token signed at each attempt: ``0x`` and its hexadecimal bytes.
-    """
-
-    def password() -> str:
-        token = ConnectToken(key.address, wall_ms())
-        return to_hex(signing.sign(token, description.domain, key).encode())
-
-    def connect(
-        will: Will, on_connect: Callable[[], None], on_disconnect: Callable[[str], None]
-    ) -> Connection:
-        return MqttConnection(
-            options.broker or description.broker,
-            Identity(to_hex(key.address), password),
-            will=will,
-            on_connect=on_connect,
-            on_disconnect=on_disconnect,
-        )
-
-    return connect
-
-
-async def serve(options: Options) -> None:
-    """Run the enrolled device in ``options.state_dir`` until SIGTERM or SIGINT.
-
-    Raises ``EdgeproofError`` where it cannot even start.
-    """
-    state = State(options.state_dir)
-    description = state.network()
-    state.close()
-    key = identity.device_key(options.state_dir)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        loop.add_signal_handler(number, stop.set)
-    connect = mqtt(options, description, key)
-    await AgentService(options, description, key, connect=connect).run(stop)
-
-
-def main(text: str) -> int:
-    """Run with the options that ``Options.as_text`` wrote; return the exit code."""
-    options = Options.from_text(text)
-    configure(options.log_level)
-    try:
-        asyncio.run(serve(options))
-    except EdgeproofError as error:
-        hint = f"\nhint: {error.hint}" if error.hint else ""
-        sys.stderr.write(f"error: {error}{hint}\n")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))

@@ -52,7 +52,7 @@ class State:
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         path = folder / STATE_FILE
         if read_only and not path.exists():
-            raise _not_enrolled(folder)
+            raise not_enrolled(folder)
         try:
             self._db = _read(path) if read_only else _write(folder, path)
         except (OSError, sqlite3.Error) as error:
@@ -105,7 +105,7 @@ class State:
         """Return the pinned network; raise ``NotEnrolled`` if there is none."""
         known = self.get("description")
         if known is None:
-            raise _not_enrolled(Path())
+            raise not_enrolled(Path())
         return description.read(known)
 
     def save_position(self, position: Position) -> None:
@@ -177,7 +177,8 @@ def _write(folder: Path, path: Path) -> sqlite3.Connection:
     return db
 
 
-def _not_enrolled(folder: Path) -> NotEnrolled:
+def not_enrolled(folder: Path) -> NotEnrolled:
+    """Return the error to raise; an empty path is not named in it."""
     where = f" ({folder} knows no network)" if folder != Path() else ""
     msg = f"this device is not enrolled{where}"
     hint = "edgeproof agent enrol --network URL --owner-key-file FILE"

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from edgeproof.agent import identity, outbox
+from edgeproof.agent import identity, outbox, pause
 from edgeproof.agent.state import State
 from edgeproof.proofs.parameters import Bucket
 from edgeproof.telemetry.hexes import to_hex
@@ -30,6 +30,7 @@ def collect(folder: Path) -> dict[str, Any]:
             "network": to_hex(network.network_id),
             "coordinator": to_hex(network.coordinator),
             "explorer": network.api,
+            "paused": pause.is_paused(folder),
             "last_beacon_slot": position.slot if position else None,
             "last_acknowledged": state.get("acknowledged"),
             "statement": statements[0] if statements else None,
@@ -50,6 +51,8 @@ def lines(found: dict[str, Any], now: float | None = None) -> list[str]:
         ("last heard", _slot(found["last_beacon_slot"])),
         ("acknowledged", _acknowledged(found["last_acknowledged"], now)),
     ]
+    if found["paused"]:
+        rows.append(("paused", "nothing is proven until `edgeproof agent resume`"))
     rows += [("card", _card(card)) for card in found["cards"]]
     rows += [("committed", _figure(figure)) for figure in found["figures"]]
     rows += _statement(found["statement"])

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from edgeproof.agent import enrolment, status
 from edgeproof.agent.commands import app
 from edgeproof.agent.options import Options
+from edgeproof.agent.pause import PAUSE_FILE
 from edgeproof.agent.state import NotEnrolled, State
 from edgeproof.telemetry.signing import Key
 
@@ -68,6 +69,30 @@ def test_status_of_no_device_says_what_to_do(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_pause_is_a_file_that_status_shows(enrolled: Path) -> None:
+    folder = ["--state", str(enrolled)]
+
+    def says(word: str) -> str:
+        result = CliRunner().invoke(app, [word, *folder])
+        assert result.exit_code == 0
+        return result.output
+
+    assert "paused" not in says("status")
+    for _ in range(2):
+        assert "agent resume" in says("pause")
+    assert (enrolled / PAUSE_FILE).stat().st_mode & 0o777 == 0o600
+    assert "paused" in says("status")
+    for _ in range(2):
+        says("resume")
+    assert "paused" not in says("status")
+
+
+@pytest.mark.parametrize("word", ["pause", "resume"])
+def test_no_device_cannot_be_paused(tmp_path: Path, word: str) -> None:
+    result = CliRunner().invoke(app, [word, "--state", str(tmp_path / "nothing")])
+    assert isinstance(result.exception, NotEnrolled)
+
+
 @pytest.mark.parametrize("arguments", [["enrol"], ["status", "--nonsense"], ["dance"]])
 def test_wrong_usage_exits_2(arguments: list[str]) -> None:
     assert CliRunner().invoke(app, arguments).exit_code == 2
@@ -106,7 +131,7 @@ def test_the_service_is_light_too() -> None:
     heavy = ("numba", "numpy", "web3", "pydantic", "typer", "rich", "stamina")
     program = (
         "import sys\n"
-        "from edgeproof.agent import service\n"
+        "from edgeproof.agent import serving\n"
         f"print([name for name in {heavy!r} if name in sys.modules])"
     )
     done = subprocess.run(
