@@ -23,6 +23,7 @@ PRIORITY = {
     "heartbeat": 0,
     "opening": 1,
     "commitment": 2,
+    "skip": 2,
     "seal": 3,
     "enrol": 4,
     "telemetry": 9,

@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from edgeproof.agent.options import Options
 from edgeproof.agent.orders import (
@@ -30,7 +30,7 @@ from edgeproof.agent.prover_process import (
     ProverProcess,
 )
 from edgeproof.agent.rounds import Rounds
-from edgeproof.agent.work import Job
+from edgeproof.agent.work import Job, Random
 from edgeproof.logs import logger
 from edgeproof.proofs.parameters import Phase
 from edgeproof.telemetry.description import Description
@@ -55,6 +55,16 @@ def clock_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
+class MakeRounds(Protocol):
+    """What decides in a round: ``Rounds``, or a cheat of the simulator."""
+
+    def __call__(
+        self, description: Description, key: Key, /, *, margin_ms: int, rng: Random
+    ) -> Rounds:
+        """Return it for one device."""
+        ...
+
+
 Work = Fill | Walk | Multiply | Search
 """The orders that a phase begins with."""
 
@@ -72,13 +82,14 @@ class Proving:
         options: Options,
         *,
         send: Callable[[Signed[Commitment] | Signed[Opening]], None],
+        make_rounds: MakeRounds = Rounds,
     ) -> None:
         self._description = description
         self._key = key
         self._options = options
         self._send = send
         self._log = logger()
-        self._rounds = Rounds(
+        self._rounds = make_rounds(
             description,
             key,
             margin_ms=options.commit_margin_ms,

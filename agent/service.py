@@ -17,7 +17,8 @@ from edgeproof.agent.heartbeats import Heartbeats
 from edgeproof.agent.options import Options
 from edgeproof.agent.outbox import OUTBOX_FILE, Outbox, OutboxFull
 from edgeproof.agent.prover_process import ProverFailed
-from edgeproof.agent.proving import Proving
+from edgeproof.agent.proving import MakeRounds, Proving
+from edgeproof.agent.rounds import Rounds
 from edgeproof.agent.sensors import Sampler
 from edgeproof.agent.state import State
 from edgeproof.logs import logger
@@ -53,7 +54,7 @@ class AgentService:
     the state, and the next boot draws a new boot id.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a test or a cheat replaces comes last
         self,
         options: Options,
         description: Description,
@@ -61,6 +62,7 @@ class AgentService:
         *,
         connect: Connect,
         sampler: Sampler | None = None,
+        make_rounds: MakeRounds = Rounds,
     ) -> None:
         self._options = options
         self._description = description
@@ -81,7 +83,13 @@ class AgentService:
         self._beats = Heartbeats(self._network, key.address, self._boot)
         resend = int(options.resend_s * 1000)
         self._delivery = Delivery(self._outbox, self._device, resend_ms=resend)
-        self._proving = Proving(description, key, options, send=self._queue_signed)
+        self._proving = Proving(
+            description,
+            key,
+            options,
+            send=self._send_signed,
+            make_rounds=make_rounds,
+        )
         self._proving.remember(self._state.get("memory") or {})
         self._reactions: Mapping[str, Callable[[bytes], None]] = {
             "ack": self._on_ack,
@@ -289,12 +297,12 @@ class AgentService:
             beat = self._beats.beat(beacon.slot, beacon.value)
             if beat is not None:
                 useless = wall_ms() + network.slot_ms + network.beat_grace_ms
-                self._queue("heartbeat", beat.encode(), slot=beat.slot, expires=useless)
+                self.send("heartbeat", beat.encode(), slot=beat.slot, expires=useless)
             for seal in self._beats.seals(beacon.slot):
                 self._seal(seal)
 
     def _seal(self, seal: Seal) -> None:
-        self._queue_signed(signing.sign(seal, self._description.domain, self._key))
+        self._send_signed(signing.sign(seal, self._description.domain, self._key))
 
     async def _report(self) -> None:
         """Take a sample every ``telemetry_s`` seconds."""
@@ -313,11 +321,11 @@ class AgentService:
                     readings=readings,
                 )
                 sequence += 1
-                self._queue("telemetry", sample.encode())
+                self.send("telemetry", sample.encode())
                 self._beats.sampled(sample)
             await asyncio.sleep(self._options.telemetry_s)
 
-    def _queue(
+    def send(
         self,
         kind: str,
         raw: bytes,
@@ -325,13 +333,14 @@ class AgentService:
         slot: int | None = None,
         expires: int | None = None,
     ) -> None:
+        """Put a message in the outbox; see ``Outbox.put``."""
         try:
             self._outbox.put(kind, raw, slot=slot, expires=expires)
         except OutboxFull as error:
             self._log.error("message lost", kind=kind, why=str(error))
         self._delivery.wake()
 
-    def _queue_signed(
+    def _send_signed(
         self, signed: Signed[Seal] | Signed[Commitment] | Signed[Opening]
     ) -> None:
-        self._queue(type(signed.message).__name__.lower(), signed.encode())
+        self.send(type(signed.message).__name__.lower(), signed.encode())

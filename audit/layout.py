@@ -43,6 +43,7 @@ from edgeproof.telemetry.messages import (
     Opening,
     Phase,
     Seal,
+    Skip,
 )
 
 M = TypeVar("M", bound=Message)
@@ -89,6 +90,7 @@ COMMITMENTS = _message_table(
     "commitments", Commitment, _ARRIVED, signatures="signature"
 )
 OPENINGS = _message_table("openings", Opening, _ARRIVED, signatures="signature")
+SKIPS = _message_table("skips", Skip, _ARRIVED, signatures="signature")
 
 VERDICTS = Table(
     "verdicts",
@@ -172,6 +174,7 @@ INPUTS: tuple[Table, ...] = (
     SEALS,
     COMMITMENTS,
     OPENINGS,
+    SKIPS,
     *CARRIED_IN,
 )
 OUTPUTS: tuple[Table, ...] = (
@@ -192,6 +195,7 @@ ON_ITS_WORD = (
     (SEALS, "arrived"),
     (COMMITMENTS, "arrived"),
     (OPENINGS, "arrived"),
+    (SKIPS, "arrived"),
 )
 """What nobody can recompute: the coordinator says when it heard what."""
 
@@ -211,6 +215,7 @@ def input_rows(record: EpochRecord) -> dict[str, list[Row]]:
         SEALS.name: [(each.slot, *_signed(each.signed)) for each in record.seals],
         COMMITMENTS.name: [(c.slot, *_signed(c.signed)) for c in record.commitments],
         OPENINGS.name: [(each.slot, *_signed(each.signed)) for each in record.openings],
+        SKIPS.name: [(each.slot, *_signed(each.signed)) for each in record.skips],
         **_carried_rows(CARRIED_IN, record.carried),
     }
     return {table.name: canonical(table, rows[table.name]) for table in INPUTS}
@@ -275,6 +280,7 @@ def record_from(rows: Rows, epoch: int, previous_bundle: bytes) -> EpochRecord:
         seals=_arrived(Seal, rows[SEALS.name]),
         commitments=_arrived(Commitment, rows[COMMITMENTS.name]),
         openings=_arrived(Opening, rows[OPENINGS.name]),
+        skips=_arrived(Skip, rows[SKIPS.name]),
         carried=_carried(CARRIED_IN, rows, previous_bundle),
     )
 

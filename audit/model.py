@@ -22,6 +22,7 @@ from edgeproof.telemetry.messages import (
     Opening,
     Phase,
     Seal,
+    Skip,
 )
 
 M = TypeVar("M", bound=Message)
@@ -104,6 +105,7 @@ class EpochRecord:
     seals: tuple[Arrived[Seal], ...]
     commitments: tuple[Arrived[Commitment], ...]
     openings: tuple[Arrived[Opening], ...]
+    skips: tuple[Arrived[Skip], ...]
     carried: Carried
 
 

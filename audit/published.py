@@ -9,7 +9,7 @@ Checks, numbered here and at each:
 4. Entropy is the hash of its slot's beacon and what came from outside.
 5. The phases of a round hash back to the anchor in its slot's beacon.
 6. Enrolments are signed by device and owner, one for each nonce.
-7. Each device signed its seals, commitments and openings.
+7. Each device signed its seals, commitments, openings and skips.
 8. The root of each slot's intake is that of the bitmap and messages in the bundle, so
    nothing was left out or slipped in.
 """
@@ -40,10 +40,11 @@ from edgeproof.telemetry.messages import (
     IntakeRoot,
     Opening,
     Seal,
+    Skip,
 )
 
 PerSlot = TypeVar("PerSlot", Beacon, Entropy, IntakeRoot)
-FromDevice = TypeVar("FromDevice", Seal, Commitment, Opening)
+FromDevice = TypeVar("FromDevice", Seal, Commitment, Opening, Skip)
 
 Step = Callable[[str, int], None]
 """Told what was checked and how many of them."""
@@ -220,6 +221,7 @@ def _devices(record: EpochRecord) -> dict[int, list[bytes]]:
         *_arrived(record, layout.SEALS, record.seals),
         *_arrived(record, layout.COMMITMENTS, record.commitments),
         *_arrived(record, layout.OPENINGS, record.openings),
+        *_arrived(record, layout.SKIPS, record.skips),
     ):
         digests[slot].append(digest)
     return digests

@@ -38,7 +38,7 @@ from edgeproof.audit.rounds import (
 )
 from edgeproof.proofs import payout_tree, scores, split, timetable, uptime
 from edgeproof.proofs.parameters import BUCKET_PHASES, Bucket
-from edgeproof.proofs.reasons import Reason
+from edgeproof.proofs.reasons import SKIPS, Reason
 
 
 @dataclass(slots=True)
@@ -264,7 +264,10 @@ def _rewards(
 
 
 class _Reasons:
-    """Why a reward is zero: the first failure, where there was one."""
+    """Why a reward is zero: the first failure, where there was one.
+
+    What a device skipped comes after failures, and after its absence.
+    """
 
     def __init__(
         self,
@@ -275,11 +278,14 @@ class _Reasons:
         self._tracks = tracks
         self._voids = {bucket for _, bucket in voids}
         self._failed: dict[tuple[bytes, Bucket], Reason] = {}
+        self._skipped: dict[tuple[bytes, Bucket], Reason] = {}
         self._seen: set[tuple[bytes, Bucket]] = set()
         for verdict in verdicts:
             key = (verdict.device, verdict.bucket)
             self._seen.add(key)
-            if verdict.reason:
+            if verdict.reason in SKIPS:
+                self._skipped.setdefault(key, verdict.reason)
+            elif verdict.reason:
                 self._failed.setdefault(key, verdict.reason)
 
     def of(
@@ -303,6 +309,8 @@ class _Reasons:
             return self._failed[key]
         if not row.slots:
             return Reason.NO_UPTIME
+        if key in self._skipped:
+            return self._skipped[key]
         if not self._tracks[bucket].opened:
             return Reason.PHASE_VOID if bucket in self._voids else Reason.NO_ROUND_YET
         return Reason.NOTHING_PROVEN if key in self._seen else Reason.NO_COMMITMENT

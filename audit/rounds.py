@@ -5,13 +5,16 @@ Steps, numbered here and at each:
 1. A round is void for a bucket, for everybody, unless the values of its phases and the
    intake roots that carry its commitments and openings were published, and its draws
    came in time.
-2. What counts is the contiguous, chained prefix of a card's commitments; two different
+2. A card that said it skips a phase of the bucket, the fill of a memory included, and
+   said so under an intake root up to that phase's commit slot, has nothing, for its own
+   reason, whatever it committed: nobody can skip once the draw is known.
+3. What counts is the contiguous, chained prefix of a card's commitments; two different
    messages with one sequence number void the card's phase.
-3. The size is one and the same, and for pow the one that the card's past sets.
-4. The draw follows from the prefix's last message and later entropy; one opening
+4. The size is one and the same, and for pow the one that the card's past sets.
+5. The draw follows from the prefix's last message and later entropy; one opening
    answers it.
-5. The proof holds.
-6. What a bucket is measured in several phases for, the least of them shows: of memory
+6. The proof holds.
+7. What a bucket is measured in several phases for, the least of them shows: of memory
    that is the lower of both walks, and nothing if one was left out or fails.
 """
 
@@ -37,9 +40,9 @@ from edgeproof.proofs import (
     timetable,
 )
 from edgeproof.proofs.parameters import BUCKET_PHASES, Bucket, Parameters, Phase
-from edgeproof.proofs.reasons import Reason
+from edgeproof.proofs.reasons import SKIPS, Reason
 from edgeproof.telemetry.eip712 import Domain
-from edgeproof.telemetry.messages import ZERO, Commitment, Opening
+from edgeproof.telemetry.messages import ZERO, Commitment, Opening, Skip
 
 PAYLOAD_BYTES: Mapping[Bucket, int] = {
     Bucket.COMPUTE: 32,
@@ -209,6 +212,7 @@ class RoundJudge:
         self._verify = verify
         self._commitments = _by_place(record.commitments)
         self._openings = _by_place(record.openings)
+        self._skips = _by_place(record.skips)
         self.hashes = dict(record.carried.hashes)
 
     def difficulty(self, device: bytes, card: int) -> int:
@@ -216,12 +220,18 @@ class RoundJudge:
         return difficulty(self._network, self.hashes.get((device, card)))
 
     def judge(self, decided: BucketRound) -> list[Verdict]:
-        """Return the verdict on every card that committed in a round that counts."""
+        """Return the verdict on every card that spoke in a round that counts."""
         opened, bucket = decided.opened, decided.bucket
         cards = {
             card
             for part in decided.parts
             for card in self._commitments.get((opened, int(part.phase)), {})
+        }
+        cards |= {
+            card
+            for phase in needed(bucket)
+            for card in self._skips.get((opened, int(phase)), {})
+            if self._skipped(decided, *card)
         }
         verdicts = []
         for device, card in sorted(cards):
@@ -235,7 +245,10 @@ class RoundJudge:
     def _worth(
         self, decided: BucketRound, device: bytes, card: int
     ) -> tuple[int, Reason]:
-        # (6) The least that a part shows; the first reason where one fails.
+        skipped = self._skipped(decided, device, card)
+        if skipped:
+            return 0, skipped
+        # (7) The least that a part shows; the first reason where one fails.
         least = None
         for part in decided.parts:
             work, reason = self._part(decided, part, device, card)
@@ -244,20 +257,33 @@ class RoundJudge:
             least = work if least is None else min(least, work)
         return least or 0, Reason.NONE
 
+    def _skipped(self, decided: BucketRound, device: bytes, card: int) -> Reason:
+        # (2) The first reason of those that came in time; NONE if none did.
+        said = [
+            Reason(each.signed.message.reason)
+            for phase in needed(decided.bucket)
+            for each in self._skips.get((decided.opened, int(phase)), {}).get(
+                (device, card), ()
+            )
+            if each.slot <= timetable.commit_slot(self._network, decided.opened, phase)
+            and each.signed.message.reason in SKIPS
+        ]
+        return min(said, default=Reason.NONE)
+
     def _part(
         self, decided: BucketRound, part: Part, device: bytes, card: int
     ) -> tuple[int, Reason]:
         """Return the work of one card in one phase, or why it is worth nothing."""
         opened, bucket = decided.opened, decided.bucket
         place, name = (opened, int(part.phase)), (device, card)
-        # (2) The prefix.
+        # (3) The prefix.
         messages = self._commitments.get(place, {}).get(name, [])
         last_slot = timetable.commit_slot(self._network, opened, part.phase)
         in_time = [each for each in messages if each.slot <= last_slot]
         prefix, reason = prefix_of(in_time, self._domain)
         if reason:
             return 0, reason
-        # (3) The size.
+        # (4) The size.
         size, reason = self._size(bucket, device, card, prefix)
         if reason:
             return 0, reason
@@ -271,7 +297,7 @@ class RoundJudge:
             items = items[: count * width]
         elif count > MOST_ROOTS[bucket]:
             return 0, Reason.TOO_MUCH_WORK
-        # (4) The draw and its opening.
+        # (5) The draw and its opening.
         draw, opening = b"", b""
         if part.draw is not None:
             committed = prefix[-1].digest(self._domain)
@@ -285,7 +311,7 @@ class RoundJudge:
             if len(answers) != 1:
                 return 0, Reason.CONTRADICTION if answers else Reason.NO_OPENING
             (opening,) = answers
-        # (5) The proof.
+        # (6) The proof.
         case = ProofCase(
             bucket=bucket,
             seed=self.seed(opened, part.phase, device, card),
@@ -372,7 +398,7 @@ def prefix_of(
 
 Place = tuple[int, int]
 CardName = tuple[bytes, int]
-M = TypeVar("M", Commitment, Opening)
+M = TypeVar("M", Commitment, Opening, Skip)
 
 
 def _by_place(

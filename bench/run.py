@@ -24,6 +24,7 @@ from bench.steps import Steps
 from edgeproof.errors import EdgeproofError
 
 BENCHES = {
+    "cheaters": "every cheat against the real verifier; rewrites docs/protocol.md",
     "matmul": "whole proofs of products against bare BLAS",
     "memory": "walks against random reads, and recomputing items against reading them",
     "pow": "the search for nonces against other libraries' Keccak",

@@ -14,14 +14,14 @@ code beside it, and loses nothing that was good before.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from edgeproof.audit.model import Enrolment
 from edgeproof.coordinator.store import Batch, Kept
 from edgeproof.proofs import timetable
 from edgeproof.proofs.parameters import PHASE_BUCKET, Bucket, Phase
-from edgeproof.proofs.reasons import Reason
+from edgeproof.proofs.reasons import SKIPS, Reason
 from edgeproof.telemetry import signing, topics
 from edgeproof.telemetry.bounded_json import load_object
 from edgeproof.telemetry.description import Description
@@ -35,6 +35,7 @@ from edgeproof.telemetry.messages import (
     Heartbeat,
     Opening,
     Seal,
+    Skip,
     Status,
     Telemetry,
 )
@@ -46,6 +47,7 @@ LARGEST: Mapping[str, int] = {
     "seal": 1280,
     "commitment": PAYLOAD_LIMIT + 512,
     "opening": PAYLOAD_LIMIT + 512,
+    "skip": 256,
     "status": 64,
 }
 """Bytes of the largest message of each kind."""
@@ -119,6 +121,8 @@ class _Admission:
             self._commitment()
         elif kind == "opening":
             self._opening()
+        elif kind == "skip":
+            self._skip()
         else:
             self._status()
 
@@ -193,21 +197,36 @@ class _Admission:
         signed = decode_signed(Commitment, self.payload)
         message = signed.message
         self._subject(message.device)
-        phase = self._round(message.device, message.round, message.card, message.phase)
+        phase = self._round(message, PHASE_BUCKET)
         digest = self._signed_by_device(signed, message.device)
+        self._within(message.round, phase)
+        self._keep("commitment", message.device, digest)
+
+    def _skip(self) -> None:
+        signed = decode_signed(Skip, self.payload)
+        message = signed.message
+        self._subject(message.device)
+        phase = self._round(message, Phase)
+        if message.reason not in SKIPS:
+            detail = f"reason {message.reason} is none to skip a phase for"
+            raise MessageRefused(Reason.OUT_OF_RANGE, detail)
+        digest = self._signed_by_device(signed, message.device)
+        self._within(message.round, phase)
+        self._keep("skip", message.device, digest)
+
+    def _within(self, opened: int, phase: Phase) -> None:
         # (6) Between the start of the phase and its end with grace.
         network = self.view.description.parameters
-        _, end = timetable.phase_bounds(network, message.round, phase)
+        _, end = timetable.phase_bounds(network, opened, phase)
         if self.now >= end + network.commit_grace_ms:
             late = self.now - end
             raise MessageRefused(Reason.LATE, f"{late} ms after the phase ended")
-        self._keep("commitment", message.device, digest)
 
     def _opening(self) -> None:
         signed = decode_signed(Opening, self.payload)
         message = signed.message
         self._subject(message.device)
-        phase = self._round(message.device, message.round, message.card, message.phase)
+        phase = self._round(message, PHASE_BUCKET)
         if PHASE_BUCKET[phase] is Bucket.HASH:
             raise MessageRefused(Reason.OUT_OF_RANGE, "pow has no openings")
         digest = self._signed_by_device(signed, message.device)
@@ -227,14 +246,17 @@ class _Admission:
         self._known(message.device)
         self.batch.online[message.device] = bool(message.online)
 
-    def _round(self, device: bytes, opened: int, card: int, phase: int) -> Phase:
-        network = self.view.description.parameters
-        self._enrolled(timetable.epoch_of(network, opened), device)
+    def _round(
+        self, message: Commitment | Opening | Skip, phases: Iterable[Phase]
+    ) -> Phase:
+        network, opened = self.view.description.parameters, message.round
+        self._enrolled(timetable.epoch_of(network, opened), message.device)
         if opened not in self.view.rounds:
             raise MessageRefused(Reason.UNKNOWN_ROUND, f"slot {opened}")
-        if phase not in PHASE_BUCKET or card >= MOST_CARDS:
-            raise MessageRefused(Reason.OUT_OF_RANGE, f"card {card}, phase {phase}")
-        return Phase(phase)
+        if message.phase not in set(phases) or message.card >= MOST_CARDS:
+            detail = f"card {message.card}, phase {message.phase}"
+            raise MessageRefused(Reason.OUT_OF_RANGE, detail)
+        return Phase(message.phase)
 
     def _signed_by_device(self, signed: Signed[M], device: bytes) -> bytes:
         # (5) The device signs.

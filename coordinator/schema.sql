@@ -34,7 +34,7 @@ create table if not exists beat (               -- heard on time; bitmap after t
 
 create table if not exists message (            -- device-signed, as they arrived
     digest blob primary key,                    -- EIP-712: redelivery is a no-op
-    kind   text not null,                       -- seal, commitment, opening
+    kind   text not null,                       -- seal, commitment, opening, skip
     device blob not null,
     slot   integer not null,                    -- of arrival; then of its intake root
     rooted integer not null default 0,          -- 1: stands under that slot's root

@@ -36,6 +36,7 @@ from edgeproof.telemetry.messages import (
     Opening,
     Phase,
     Seal,
+    Skip,
 )
 
 SCHEMA = files("edgeproof.coordinator").joinpath("schema.sql").read_text()
@@ -198,6 +199,7 @@ class SqliteStore:
             seals=self._arrived(Seal, "seal", first, until),
             commitments=self._arrived(Commitment, "commitment", first, until),
             openings=self._arrived(Opening, "opening", first, until),
+            skips=self._arrived(Skip, "skip", first, until),
             carried=self.carried(epoch),
         )
 

@@ -28,7 +28,7 @@ class Reason(IntEnum):
     OUT_OF_RANGE = 13
     QUOTA = 14
 
-    # 30-59: a proof failed
+    # 30-49: a proof failed
     NO_COMMITMENT = 30
     NO_OPENING = 31
     BROKEN_CHAIN = 32
@@ -42,6 +42,7 @@ class Reason(IntEnum):
     NONCE_ORDER = 40
     WRONG_LANE = 41
 
+    # 50-59: the device says that its prover failed
     PROVER_KILLED = 50
     CARD_OUT_OF_MEMORY = 51
     DRIVER_RESET = 52
@@ -50,13 +51,15 @@ class Reason(IntEnum):
     PROVER_FAILED = 55
     CARD_GONE = 56
 
-    # 60-89: a reward or weight is zero
+    # 60-69: a reward or weight is zero
     NO_ROUND_YET = 60
     NO_UPTIME = 61
     BUCKET_NOT_MEASURED = 62
     BELOW_STAKE = 63
     SHARE_BELOW_ONE_UNIT = 64
     NOTHING_PROVEN = 65
+
+    # 70-79: the device says that its owner comes first
     SKIPPED_PAUSED = 70
     SKIPPED_HOURS = 71
     SKIPPED_IN_USE = 72
@@ -72,6 +75,24 @@ class Reason(IntEnum):
         """One line for a person: what happened."""
         return _TEXT[self]
 
+
+SKIPS = frozenset(
+    {
+        Reason.PROVER_KILLED,
+        Reason.CARD_OUT_OF_MEMORY,
+        Reason.DRIVER_RESET,
+        Reason.PROVER_HUNG,
+        Reason.DISK_FULL,
+        Reason.PROVER_FAILED,
+        Reason.CARD_GONE,
+        Reason.SKIPPED_PAUSED,
+        Reason.SKIPPED_HOURS,
+        Reason.SKIPPED_IN_USE,
+        Reason.SKIPPED_HOT,
+        Reason.SKIPPED_POWER,
+    }
+)
+"""Why a device may say that it skips a phase: its own word, unpaid and no failure."""
 
 _TEXT: dict[Reason, str] = {
     Reason.NONE: "",
@@ -101,24 +122,24 @@ _TEXT: dict[Reason, str] = {
     Reason.BAD_NONCE: "a nonce does not meet the target",
     Reason.NONCE_ORDER: "nonces are not strictly increasing",
     Reason.WRONG_LANE: "an opened lane of the walk does not end where it must",
+    Reason.PROVER_KILLED: "the device's prover was killed amid its work",
+    Reason.CARD_OUT_OF_MEMORY: "the device's card had too little free memory",
+    Reason.DRIVER_RESET: "the driver of the device's card gave up its work",
+    Reason.PROVER_HUNG: "the device's prover gave no answer in time",
+    Reason.DISK_FULL: "the device's disk was full",
+    Reason.PROVER_FAILED: "the device's prover could not do its work",
+    Reason.CARD_GONE: "the device's card is not there any more",
     Reason.NO_ROUND_YET: "no round has been proven yet",
     Reason.NO_UPTIME: "no slot was both claimed by a seal and heard on time",
     Reason.BUCKET_NOT_MEASURED: "this network does not measure this bucket yet",
     Reason.BELOW_STAKE: "the stake is below the network's minimum",
     Reason.SHARE_BELOW_ONE_UNIT: "the share is less than one unit of the token",
     Reason.NOTHING_PROVEN: "no slot had a proven figure on both sides",
-    Reason.PROVER_KILLED: "the program that proves was killed",
-    Reason.CARD_OUT_OF_MEMORY: "the card had no memory left",
-    Reason.DRIVER_RESET: "the card's driver failed and was started anew",
-    Reason.PROVER_HUNG: "the card gave no answer in time",
-    Reason.DISK_FULL: "the disk is full",
-    Reason.PROVER_FAILED: "the program that proves failed",
-    Reason.CARD_GONE: "the card is not here any more",
-    Reason.SKIPPED_PAUSED: "its owner has paused it",
-    Reason.SKIPPED_HOURS: "it does not work at this time of the day",
-    Reason.SKIPPED_IN_USE: "its owner was using the machine",
-    Reason.SKIPPED_HOT: "the card was too hot",
-    Reason.SKIPPED_POWER: "the card drew too much power",
+    Reason.SKIPPED_PAUSED: "the owner paused the device",
+    Reason.SKIPPED_HOURS: "it was outside the hours that the owner set",
+    Reason.SKIPPED_IN_USE: "the owner was using the machine",
+    Reason.SKIPPED_HOT: "the card was hotter than its owner allows",
+    Reason.SKIPPED_POWER: "the card drew more power than its owner allows",
     Reason.PHASE_VOID: "the network published this phase late or not at all",
     Reason.SLOT_VOID: "the network published no beacon or intake root",
 }

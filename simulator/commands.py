@@ -2,9 +2,12 @@
 
 import signal
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from edgeproof.simulator.cheats.cheat import Cheat
 
 INTERRUPTED = 130
 """Exit status after ctrl-C, as shells have it."""
@@ -43,6 +46,14 @@ def demo(  # noqa: PLR0913 - one option for each thing that can differ
         ),
     ] = None,
     *,
+    cheat: Annotated[
+        str | None,
+        typer.Option(metavar="KIND", help="How one agent cheats, see --list-cheats."),
+    ] = None,
+    list_cheats: Annotated[
+        bool,
+        typer.Option("--list-cheats", help="Print every KIND, one a line, and exit."),
+    ] = False,
     serve: Annotated[
         bool, typer.Option("--serve", help="Keep the network running until ctrl-C.")
     ] = False,
@@ -55,8 +66,13 @@ def demo(  # noqa: PLR0913 - one option for each thing that can differ
     """
     from rich.console import Console
 
+    from edgeproof.simulator.cheats import catalogue
     from edgeproof.simulator.demo import run
     from edgeproof.simulator.network import Plan
+
+    if list_cheats:
+        print("\n".join(catalogue.CHEATS))
+        return
 
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
@@ -67,7 +83,13 @@ def demo(  # noqa: PLR0913 - one option for each thing that can differ
     if not console.is_terminal:
         console = Console(width=LINE)
     plan = Plan(
-        agents=agents, epochs=epochs, keep=keep, serve=serve, broker=broker, rpc=rpc
+        agents=agents,
+        cheat=_chosen(cheat, agents),
+        epochs=epochs,
+        keep=keep,
+        serve=serve,
+        broker=broker,
+        rpc=rpc,
     )
     try:
         as_expected = run(plan, console)
@@ -76,3 +98,15 @@ def demo(  # noqa: PLR0913 - one option for each thing that can differ
         raise typer.Exit(INTERRUPTED) from None
     if not as_expected:
         raise typer.Exit(1)
+
+
+def _chosen(kind: str | None, agents: int) -> "Cheat":
+    from edgeproof.simulator.cheats import catalogue
+
+    if kind is not None and kind not in catalogue.CHEATS:
+        msg = f"{kind!r} is none of {', '.join(catalogue.CHEATS)}"
+        raise typer.BadParameter(msg, param_hint="--cheat")
+    if kind is not None and agents == 1:
+        msg = "a cheater needs an honest agent beside it: at least 2"
+        raise typer.BadParameter(msg, param_hint="--agents")
+    return catalogue.by_kind(kind or catalogue.DEFAULT)

@@ -12,18 +12,20 @@ The steps, numbered here and at each:
 """
 
 import contextlib
+import json
 import shutil
 import socket
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
 from rich.console import Console
 
+from edgeproof.agent.state import State
 from edgeproof.audit.compare import audit
 from edgeproof.audit.distributor import DistributorReader
 from edgeproof.chain.claims import claim
@@ -33,6 +35,7 @@ from edgeproof.errors import EdgeproofError
 from edgeproof.proofs import timetable
 from edgeproof.proofs.parameters import SECOND
 from edgeproof.proofs.parameters import demo as demo_parameters
+from edgeproof.proofs.reasons import Reason
 from edgeproof.simulator.expectations import Seen, problems
 from edgeproof.simulator.network import Agent, Network, Plan
 from edgeproof.simulator.observer import Observer
@@ -56,6 +59,9 @@ LOOK_EVERY = 0.5
 
 CHEAT_SLOT_MS = 1_000
 """The cheater starts this long after its first slot: no older round is multiplying."""
+
+CHEAT_BEAT_MS = -500
+"""One that cheats with heartbeats starts before the first of them."""
 
 CPU_SHARE = 0.001
 """Of the cores, for each prover: one thread, since several share this machine."""
@@ -87,10 +93,13 @@ def run(plan: Plan, console: Console) -> bool:
                 },
                 balances=balances,
                 audited=audited,
+                cheat=plan.cheat,
+                refused=_refused(network),
             )
             found_problems = problems(seen)
             for problem in found_problems:
                 view.verdict("not as expected:", problem, "red")
+            _say_what_the_cheat_got(network, seen)
             if not found_problems:
                 view.verdict(
                     "Everything is as expected:",
@@ -104,6 +113,36 @@ def run(plan: Plan, console: Console) -> bool:
                 with contextlib.suppress(KeyboardInterrupt):
                     _serve(network)
         return not found_problems
+
+
+def _refused(network: Network) -> frozenset[Reason]:
+    """Return the reasons that the cheater was given for refused messages."""
+    found: set[Reason] = set()
+    for agent in network.agents:
+        if agent.cheats:
+            with closing(State(agent.folder, read_only=True)) as state:
+                refusals = state.get("refused") or []
+            found |= {Reason(refusal["reason"]["code"]) for refusal in refusals}
+    return frozenset(found)
+
+
+def _say_what_the_cheat_got(network: Network, seen: Seen) -> None:
+    cheat, view = network.plan.cheat, network.view
+    for agent in network.agents:
+        row = seen.last_reward(to_hex(agent.device)) if agent.cheats else None
+        if row is None:
+            continue
+        paid = f"was paid {tokens(row.reward)}" if row.reward else "earned nothing"
+        view.verdict(
+            f"cheat {cheat.kind}:",
+            f"{agent.name} {cheat.description}; it {paid} in epoch {seen.last}",
+            "red" if row.reward else "green",
+        )
+        for why in row.reason.split("; ") if row.reason else []:
+            view.say(f"    {why}")
+        if cheat.refused in seen.refused:
+            why = f"{cheat.refused.text} ({cheat.refused.name})"
+            view.say(f"    messages refused: {why}")
 
 
 def _python(module: str, *arguments: str) -> list[str]:
@@ -188,13 +227,33 @@ def _enrol(network: Network) -> None:
     for agent in network.agents:
         family.finish(f"{agent.name} enrols", SLACK_S)
         agent.device = keyfile.read_key(agent.folder / "device.key").address
-        command = _python("edgeproof.cli", "agent", "run", "--state", str(agent.folder))
-        family.start(agent.name, command, _agent_environment(network, agent))
-        cheats = ", will cheat in the last epoch" if agent.cheats else ""
+        family.start(
+            agent.name, _run(network, agent), _agent_environment(network, agent)
+        )
+        kind = plan.cheat.kind
+        cheats = f", will cheat in the last epoch: {kind}" if agent.cheats else ""
         network.view.say(
             f"{agent.name}      {to_hex(agent.device)}"
             f" for {short(to_hex(agent.owner.address))}{cheats}"
         )
+
+
+def _run(network: Network, agent: Agent) -> list[str]:
+    if not agent.cheats:
+        return _python("edgeproof.cli", "agent", "run", "--state", str(agent.folder))
+    # Whose work it hands in, where that is its trick: that of the agent before it.
+    twin = network.agents[network.agents.index(agent) - 1]
+    return _python(
+        "edgeproof.simulator.cheating_agent",
+        "--state",
+        str(agent.folder),
+        "--cheat",
+        network.plan.cheat.kind,
+        "--from-file",
+        str(network.cheat_file),
+        "--twin",
+        to_hex(twin.device),
+    )
 
 
 def _agent_environment(network: Network, agent: Agent) -> dict[str, str]:
@@ -207,9 +266,14 @@ def _agent_environment(network: Network, agent: Agent) -> dict[str, str]:
         "EDGEPROOF_AGENT_PROVER_LINGER_S": "60",
     }
     if agent.cheats:
-        module = "edgeproof.simulator.garbage_prover"
-        command = _python(module, "--from-file", str(network.cheat_file))
-        environment["EDGEPROOF_AGENT_PROVER_COMMAND"] = str(command).replace("'", '"')
+        command = _python(
+            "edgeproof.simulator.cheating_prover",
+            "--cheat",
+            network.plan.cheat.kind,
+            "--from-file",
+            str(network.cheat_file),
+        )
+        environment["EDGEPROOF_AGENT_PROVER_COMMAND"] = json.dumps(command)
     return environment
 
 
@@ -229,7 +293,8 @@ def _watch(network: Network) -> tuple[int, tuple[EpochNow, ...]]:
     first = timetable.epoch_of(parameters, slot) + 1
     last = first + plan.epochs - 1
     start = timetable.slot_start(parameters, timetable.first_slot(parameters, last))
-    network.cheat_file.write_text(str(start + CHEAT_SLOT_MS))
+    begins = CHEAT_SLOT_MS if plan.cheat.heard else CHEAT_BEAT_MS
+    network.cheat_file.write_text(str(start + begins))
     close = timetable.slot_start(parameters, timetable.close_of(parameters, last))
     shown = first - 1
     now = observer.look()

@@ -40,6 +40,7 @@ from edgeproof.telemetry.messages import (
     Opening,
     Phase,
     Seal,
+    Skip,
 )
 from edgeproof.telemetry.signing import Key, sign
 
@@ -64,10 +65,12 @@ class Behaviour:
     """What a device does in an epoch.
 
     ``absent``: the slots, counted from the epoch's first, in which it is silent.
+    ``said``: the phases that it says it skips, and why; it commits all the same.
     """
 
     absent: frozenset[int] = frozenset()
     skips: frozenset[Bucket] = frozenset()
+    said: Mapping[PhaseName, Reason] = field(default_factory=dict)
     withholds: bool = False
     garbage: bool = False
 
@@ -222,6 +225,7 @@ class _Epoch:
         self._hashes = dict(carried.hashes)
         self._commitments: list[Arrived[Commitment]] = []
         self._openings: list[Arrived[Opening]] = []
+        self._skips: list[Arrived[Skip]] = []
 
     def record(self) -> EpochRecord:
         seals = [
@@ -233,11 +237,14 @@ class _Epoch:
             for index, device in enumerate(self._network.devices):
                 for phase in PHASE_BUCKET:
                     self._work(opened, phase, index, device)
+                for phase, reason in self._behaviour(index).said.items():
+                    self._skip(opened, phase, reason, device)
         digests: dict[int, set[bytes]] = defaultdict(set)
         for slot, message in (
             *((each.slot, each.signed.message) for each in seals),
             *((each.slot, each.signed.message) for each in self._commitments),
             *((each.slot, each.signed.message) for each in self._openings),
+            *((each.slot, each.signed.message) for each in self._skips),
         ):
             digests[slot].add(message.digest(self._domain))
         return EpochRecord(
@@ -255,6 +262,7 @@ class _Epoch:
             seals=tuple(seals),
             commitments=tuple(self._commitments),
             openings=tuple(self._openings),
+            skips=tuple(self._skips),
             carried=self._carried,
         )
 
@@ -299,7 +307,7 @@ class _Epoch:
             return
         if bucket is Bucket.HASH:
             size, payload = self._mine(opened, phase, device)
-            if not behaviour.garbage:
+            if not behaviour.garbage and phase not in behaviour.said:
                 work = proof_of_work.work(NONCES, size)
                 self._hashes[device.key.address, 0] = work
         elif bucket is Bucket.MEMORY:
@@ -328,6 +336,14 @@ class _Epoch:
             b"garbage" if behaviour.garbage else HONEST,
         )
         self._openings.append(Arrived(draw, sign(opening, self._domain, device.key)))
+
+    def _skip(
+        self, opened: int, phase: PhaseName, reason: Reason, device: Device
+    ) -> None:
+        last = timetable.commit_slot(self._parameters, opened, phase)
+        if last < self._close:
+            skip = Skip(device.key.address, opened, 0, int(phase), int(reason))
+            self._skips.append(Arrived(last, sign(skip, self._domain, device.key)))
 
     def _mine(self, opened: int, phase: PhaseName, device: Device) -> tuple[int, bytes]:
         """Return the difficulty and nonces that meet it."""

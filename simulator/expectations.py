@@ -3,7 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from edgeproof.simulator.snapshot import MEASURED, EpochNow, Reward
+from edgeproof.proofs.parameters import BUCKET_PHASES
+from edgeproof.proofs.reasons import Reason
+from edgeproof.simulator.cheats.cheat import Cheat
+from edgeproof.simulator.snapshot import EpochNow, Reward
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,7 +14,8 @@ class Seen:
     """Everything that the demo saw; all agents take part from epoch ``first`` on.
 
     ``agents``: (owner, whether it cheats in epoch ``last``) by device; ``balances``:
-    (owed, held) by owner; ``audited``: by epoch what the audit found wrong, if any.
+    (owed, held) by owner; ``audited``: by epoch what the audit found wrong, if any;
+    ``refused``: why messages of the cheater were refused, as far as it was told.
     """
 
     first: int
@@ -20,18 +24,29 @@ class Seen:
     agents: Mapping[str, tuple[str, bool]]
     balances: Mapping[str, tuple[int, int]]
     audited: Mapping[int, str]
+    cheat: Cheat
+    refused: frozenset[Reason] = frozenset()
+
+    def last_reward(self, device: str) -> Reward | None:
+        """Return what a device got for the last epoch, None if that is not known."""
+        for epoch in self.epochs:
+            for row in epoch.rewards:
+                if (epoch.epoch, row.device) == (self.last, device):
+                    return row
+        return None
 
 
 def problems(seen: Seen) -> list[str]:
     """Return every difference from the expected outcome, in words; none is success.
 
     1. Every epoch was closed, finalised, and audited without fault.
-    2. Every agent stood in every epoch with accepted slots.
+    2. Every agent stood in every epoch with accepted slots, unless it cheats there.
     3. Every agent was paid in every epoch, but the cheater in the last one.
-    4. There it got nothing, and was told why for everything that is measured.
+    4. There it got nothing, in each bucket for a reason that its cheat must have, and
+       messages that are to be refused were, for the reason that they must be.
     5. What each owner holds on chain is what the rewards of its device add up to.
     """
-    return [*_epochs(seen), *_rewards(seen), *_money(seen)]
+    return [*_epochs(seen), *_rewards(seen), *_refusals(seen), *_money(seen)]
 
 
 def _epochs(seen: Seen) -> Iterator[str]:
@@ -55,24 +70,38 @@ def _rewards(seen: Seen) -> Iterator[str]:
         rows = {row.device: row for row in epoch.rewards}
         for device, (_, cheats) in seen.agents.items():
             row = rows.get(device)
+            cheated = cheats and epoch.epoch == seen.last
             # (2) Attendance.
-            if row is None or not row.accepted:
+            if row is None or not (row.accepted or (cheated and not seen.cheat.heard)):
                 yield f"{device} has no accepted slot in epoch {epoch.epoch}"
-            else:
-                caught = cheats and epoch.epoch == seen.last
-                yield from _reward(row, epoch.epoch, caught=caught)
+            elif cheated:
+                yield from _caught(row, seen.cheat)
+            elif not row.reward:
+                # (3) Work is paid.
+                yield f"{device} earned nothing in epoch {epoch.epoch}: {row.reason}"
 
 
-def _reward(row: Reward, epoch: int, *, caught: bool) -> Iterator[str]:
-    # (3) Work is paid.
-    if not caught and not row.reward:
-        yield f"{row.device} earned nothing in epoch {epoch}: {row.reason}"
+def _caught(row: Reward, cheat: Cheat) -> Iterator[str]:
     # (4) Cheating is not.
-    if caught and row.reward:
+    if row.reward:
         yield f"the cheater {row.device} was paid {row.reward}"
-    for bucket in MEASURED:
-        if caught and f"{bucket}: " not in row.reason:
-            yield f"the cheater {row.device} was given no reason for {bucket}"
+    given = set(row.reason.split("; "))
+    for bucket in BUCKET_PHASES:
+        name = bucket.name.lower()
+        expected = {f"{name}: {reason.text}" for reason in cheat.reasons(bucket)}
+        if not given & expected:
+            yield (
+                f"the cheater {row.device} was given no reason for {name} that"
+                f" {cheat.kind} must have: {' or '.join(sorted(expected))}"
+            )
+
+
+def _refusals(seen: Seen) -> Iterator[str]:
+    # (4) What was refused.
+    cheated = any(cheats for _, cheats in seen.agents.values())
+    wanted = seen.cheat.refused
+    if cheated and wanted and seen.cheat.told and wanted not in seen.refused:
+        yield f"no message of {seen.cheat.kind} was refused as {wanted.name}"
 
 
 def _money(seen: Seen) -> Iterator[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from edgeproof.coordinator.founding import BUNDLES
 from edgeproof.proofs.parameters import Parameters
+from edgeproof.simulator.cheats.cheat import Cheat
 from edgeproof.simulator.processes import Family
 from edgeproof.simulator.view import View
 from edgeproof.telemetry.description import Description
@@ -16,6 +17,7 @@ class Plan:
     """What ``edgeproof demo`` was asked for."""
 
     agents: int
+    cheat: Cheat
     epochs: int
     keep: Path | None
     serve: bool

@@ -2,11 +2,6 @@
 
 from dataclasses import dataclass
 
-from edgeproof.proofs.parameters import BUCKET_PHASES
-
-MEASURED = tuple(bucket.name.lower() for bucket in BUCKET_PHASES)
-"""Buckets that pay in the demo, and whose figures it shows."""
-
 
 @dataclass(frozen=True, slots=True)
 class Rate:

@@ -54,6 +54,7 @@ from edgeproof.telemetry.messages import (
     Opening,
     Receipt,
     Seal,
+    Skip,
 )
 from edgeproof.telemetry.messages import Phase as PhaseValue
 from edgeproof.telemetry.signing import sign
@@ -172,7 +173,7 @@ class _Simulated:
         )
         card: Card = _SmallCard()
         if cheat is not None:
-            card = cheat.card(card, self.scheme)
+            card = cheat.card(card, self.scheme.active)
         self.clock = _Clock()
         self.jobs: dict[int, Job] = {}
         self.prover = CardProver(card, self.answered, self.clock)
@@ -419,6 +420,7 @@ class _Trial:
             seals=self._kept("seal", Seal),
             commitments=self._kept("commitment", Commitment),
             openings=self._kept("opening", Opening),
+            skips=self._kept("skip", Skip),
             carried=GENESIS,
         )
 

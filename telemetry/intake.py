@@ -15,7 +15,7 @@ def leaves(heard: bytes, digests: Iterable[bytes]) -> list[bytes]:
     """Return the leaves: the bitmap's hash, then the messages' digests, ascending.
 
     ``heard`` is the bitmap over the epoch's roster; ``digests`` the EIP-712 digests of
-    all seals, commitments and openings that arrived in the slot.
+    all seals, commitments, openings and skips that arrived in the slot.
     """
     return [keccak(BITMAP_LEAF, heard), *sorted(set(digests))]
 

@@ -20,6 +20,7 @@ from edgeproof.telemetry.kinds import (
     Payload,
     Text,
     Uint8,
+    Uint16,
     Uint32,
     Uint64,
     Uint256,
@@ -131,6 +132,22 @@ class Opening(Message):
     phase: Uint8
     commitment: Bytes32
     payload: Payload
+
+
+@dataclass(frozen=True, slots=True)
+class Skip(Message):
+    """The card leaves out a phase, or what is left of it: unpaid, and no failure.
+
+    ``reason`` is one of ``reasons.SKIPS``.
+    """
+
+    TAG: ClassVar[int] = 9
+    SIGNERS: ClassVar[int] = 1
+    device: Address
+    round: Uint64
+    card: Uint32
+    phase: Uint8
+    reason: Uint16
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,5 +300,5 @@ class EpochRoot(Message):
     data_hash: Bytes32
 
 
-SEALED: tuple[type[Message], ...] = (Seal, Commitment, Opening)
+SEALED: tuple[type[Message], ...] = (Seal, Commitment, Opening, Skip)
 """Device-signed messages whose digests are leaves of the slot's intake root."""

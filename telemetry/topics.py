@@ -5,7 +5,7 @@
                        phase, root
 ``c/<device>/<kind>``  the coordinator to one device: ack, receipt, statement
 ``d/<device>/<kind>``  one device to the coordinator: enrol, heartbeat, telemetry,
-                       seal, commitment, opening, status
+                       seal, commitment, opening, skip, status
 =====================  ==========================================================
 
 A device is written as ``0x`` and 40 lower-case hex digits, everywhere.
@@ -28,7 +28,16 @@ DOWNLINK_KINDS = frozenset({"ack", "receipt", "statement"})
 """What follows ``c/<device>/``."""
 
 UPLINK_KINDS = frozenset(
-    {"commitment", "enrol", "heartbeat", "opening", "seal", "status", "telemetry"}
+    {
+        "commitment",
+        "enrol",
+        "heartbeat",
+        "opening",
+        "seal",
+        "skip",
+        "status",
+        "telemetry",
+    }
 )
 """What follows ``d/<device>/``."""
 

@@ -1,6 +1,8 @@
 """One NVIDIA card: which of its kernels are right, which is fastest, and its work."""
 
-from typing import IO
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import IO, TypeVar
 
 import numpy as np
 
@@ -30,8 +32,11 @@ SEED = bytes(range(32))
 CHECKED = TILE if SIMULATED else 4 * TILE
 """The size at which product kernels are compared with the reference."""
 
-TIMED = 2048
-"""The size at which those that passed are compared with each other."""
+TIMED = SIZES[2:]
+"""The sizes at which those that passed are compared, up to one that takes a while."""
+
+A_WHILE_S = 0.005
+"""What is over sooner says more about launching a kernel than about the kernel."""
 
 SEARCH_BLOCKS = 1 << 14
 """Blocks that search at the most; each strides over more nonces than it has threads."""
@@ -92,10 +97,7 @@ class CudaCard:
                 raise EdgeproofError(msg, hint="; ".join(self.notices))
             self._check_others()
             self._tree_on_card = products.tree_is_faster_on_card()
-            if len(right) > 1:
-                space = Workspace(TIMED)
-                right.sort(key=lambda kernel: self._seconds(kernel, space))
-            self._kernel = right[0]
+            self._kernel = fastest(right, self._times)
 
     def product(self, seed: bytes, n: int) -> Product:
         """Compute the n by n product; keeps 2 n^2 bytes of the card for the next one.
@@ -228,10 +230,35 @@ class CudaCard:
         if name not in self.checked:
             self.checked.append(name)
 
-    def _seconds(self, kernel: Kernel, space: Workspace) -> float:
-        def once() -> Product:
+    def _times(self, kernels: Sequence[Kernel], n: int) -> list[float]:
+        space = Workspace(n)
+
+        def once(kernel: Kernel) -> Product:
             return products.product(
                 kernel, SEED, space, tree_on_card=self._tree_on_card
             )
 
-        return products.seconds(once)
+        return [products.seconds(partial(once, kernel)) for kernel in kernels]
+
+
+Choice = TypeVar("Choice")
+
+
+def fastest(
+    among: Sequence[Choice], times: Callable[[Sequence[Choice], int], list[float]]
+) -> Choice:
+    """Return the fastest: at the first of ``TIMED`` where it takes ``A_WHILE_S``.
+
+    ``times(among, n)`` measures seconds.  What can only be slower there is not measured
+    again: nothing that took twice as long as the fastest at the size before.
+    """
+    left = list(among)
+    for n in TIMED:
+        if len(left) == 1:
+            break
+        taken = times(left, n)
+        best = min(taken)
+        if best >= A_WHILE_S or n == TIMED[-1]:
+            return left[taken.index(best)]
+        left = [each for each, s in zip(left, taken, strict=True) if s < 2 * best]
+    return left[0]

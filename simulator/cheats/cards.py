@@ -1,7 +1,7 @@
 """Tricks of a card: it computes less than it claims."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -10,18 +10,17 @@ from edgeproof.kernels.card import Card, Memory, Product, Walk
 from edgeproof.kernels.cpu.trees import Tree
 from edgeproof.kernels.scalar import Words
 from edgeproof.kernels.shapes import TILE
-from edgeproof.simulator.cheats.scheme import Scheme
 
 SEED = 0
 """Of what is invented: garbage needs no secret, and a trial is to be repeatable."""
 
 
 class Disguise:
-    """A card that does what another one does."""
+    """A card that does what another one does; ``active()`` tells whether it cheats."""
 
-    def __init__(self, honest: Card, scheme: Scheme) -> None:
+    def __init__(self, honest: Card, active: Callable[[], bool]) -> None:
         self.honest = honest
-        self.active = scheme.active
+        self.active = active
         self.rng = random.Random(SEED)  # noqa: S311 - see SEED
 
     @property

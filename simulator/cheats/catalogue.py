@@ -329,6 +329,7 @@ _CATALOGUE = (
         description="sends commitments of ten megabytes",
         unpaid=_UNHEARD,
         refused=Reason.TOO_LARGE,
+        told=False,
         letters=letters.huge,
     ),
     Cheat(

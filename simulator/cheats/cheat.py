@@ -25,7 +25,7 @@ The time is Unix milliseconds.
 """
 
 
-def honest_card(card: Card, _scheme: Scheme) -> Card:
+def honest_card(card: Card, _active: Callable[[], bool]) -> Card:
     """Return the card as it is."""
     return card
 
@@ -43,7 +43,8 @@ class Cheat:
 
     ``unpaid``: the reasons of which each bucket's zero must have one.  What the device
     does not cheat in it leaves out, so that it earns by its trick alone.  ``refused``:
-    why the coordinator refuses its messages at the edge, if it does.
+    why the coordinator refuses its messages at the edge, if it does.  ``heard``: its
+    heartbeats still count.  ``told``: the refusals reach it; a broker gives no reason.
     """
 
     kind: str
@@ -51,8 +52,8 @@ class Cheat:
     unpaid: Mapping[Bucket, frozenset[Reason]]
     refused: Reason = Reason.NONE
     heard: bool = True
-    """Whether its heartbeats still count."""
-    card: Callable[[Card, Scheme], Card] = field(default=honest_card)
+    told: bool = True
+    card: Callable[[Card, Callable[[], bool]], Card] = field(default=honest_card)
     device: type[Trickster] = Trickster
     letters: Letters = field(default=honest_letters)
 

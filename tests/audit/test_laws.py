@@ -14,8 +14,8 @@ from edgeproof.audit.bundle import encode, read_bundle, write_bundle
 from edgeproof.audit.model import Arrived, EpochRecord, Heard
 from edgeproof.audit.replay import replay
 from edgeproof.proofs import payout_tree
-from edgeproof.proofs.parameters import BUCKET_PHASES, PHASE_BUCKET, Bucket
-from edgeproof.proofs.reasons import Reason
+from edgeproof.proofs.parameters import BUCKET_PHASES, PHASE_BUCKET, Bucket, Phase
+from edgeproof.proofs.reasons import SKIPS, Reason
 from edgeproof.simulator.epochs import Behaviour, SimulatedNetwork, judge_stand_ins
 from edgeproof.telemetry.messages import Commitment
 from edgeproof.telemetry.signing import sign
@@ -28,6 +28,7 @@ behaviours = st.dictionaries(
         Behaviour,
         absent=st.frozensets(st.integers(0, 14)),
         skips=st.frozensets(st.sampled_from(list(BUCKET_PHASES))),
+        said=st.dictionaries(st.sampled_from(Phase), st.sampled_from(sorted(SKIPS))),
         withholds=st.booleans(),
         garbage=st.booleans(),
     ),
@@ -53,6 +54,7 @@ def epochs(draw: st.DrawFn) -> EpochRecord:
         seals=tuple(a for a in record.seals if a.slot not in slots),
         commitments=tuple(a for a in record.commitments if a.slot not in slots),
         openings=tuple(a for a in record.openings if a.slot not in slots),
+        skips=tuple(a for a in record.skips if a.slot not in slots),
     )
 
 
@@ -164,7 +166,7 @@ def test_law_5_duplicates_and_any_order_change_nothing(
 
     names = (
         "beacons", "entropies", "phases", "intake", "enrolments", "seals",
-        "commitments", "openings",
+        "commitments", "openings", "skips",
     )  # fmt: skip
     changes: dict[str, Any] = {name: repeated(getattr(record, name)) for name in names}
     outcome = replay(record, judge_stand_ins)

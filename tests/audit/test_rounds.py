@@ -21,7 +21,7 @@ from edgeproof.audit.rounds import (
 from edgeproof.kernels.shapes import MAX_PRODUCTS, MAX_SOLUTIONS
 from edgeproof.proofs import timetable
 from edgeproof.proofs.parameters import BUCKET_PHASES, Bucket, Phase, demo
-from edgeproof.proofs.reasons import Reason
+from edgeproof.proofs.reasons import SKIPS, Reason
 from edgeproof.simulator.epochs import (
     GENESIS_TIME,
     HONEST,
@@ -376,6 +376,7 @@ behaviours = st.dictionaries(
     st.builds(
         Behaviour,
         skips=st.frozensets(st.sampled_from(list(BUCKET_PHASES))),
+        said=st.dictionaries(st.sampled_from(Phase), st.sampled_from(sorted(SKIPS))),
         withholds=st.booleans(),
         garbage=st.booleans(),
     ),
@@ -394,6 +395,7 @@ def until(record: EpochRecord, slot: int) -> EpochRecord:
         seals=tuple(a for a in record.seals if a.slot < slot),
         commitments=tuple(a for a in record.commitments if a.slot < slot),
         openings=tuple(a for a in record.openings if a.slot < slot),
+        skips=tuple(a for a in record.skips if a.slot < slot),
     )
 
 
@@ -445,6 +447,10 @@ def test_both_epochs_decide_a_round_between_them_alike(
         openings=(
             *(a for a in earlier.openings if a.slot >= begin),
             *(a for a in later.openings if a.slot >= close),
+        ),
+        skips=(
+            *(a for a in earlier.skips if a.slot >= begin),
+            *(a for a in later.skips if a.slot >= close),
         ),
     )
     shared = {v for v in outcome.verdicts if v.round >= begin}

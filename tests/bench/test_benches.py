@@ -1,14 +1,20 @@
 """Each bench that times something, at sizes that take no time: not its figures."""
 
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
-from bench import matmul, memory, verify
+from bench import cheaters, matmul, memory, verify
 from bench import pow as hashing
 from bench.steps import Steps
 from edgeproof.kernels.cpu import keccak
 from edgeproof.kernels.shapes import WALK_READS
+from edgeproof.simulator import trial
+from edgeproof.simulator.cheats.catalogue import CHEATS
+from edgeproof.simulator.cheats.cheat import Cheat
 
 
 def test_hashing_is_compared_with_every_library(steps: Steps) -> None:
@@ -125,3 +131,45 @@ def test_verifying_is_compared_with_proving(
     assert row["devices an hour"] == pytest.approx(3600 / parts)
     assert row["compute bytes"] == 64 * (16 + 6 * 32) + 3 * 32
     assert row["hash bytes"] == 80
+
+
+def test_cheaters_are_caught_and_the_page_gets_their_table(
+    steps: Steps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{cheaters.BEGIN}an old table\n{cheaters.END}after\n")
+    few = {kind: CHEATS[kind] for kind in ("garbage", "late-commitment")}
+    monkeypatch.setattr(cheaters, "CHEATS", few)
+    report = cheaters.bench(steps, cheaters.Scale(12, 1, 30, 0.2), page)
+    assert report.figures["cheats that were paid"] == 0
+    assert report.figures["honest proofs refused, of 30"] == 0
+    assert set(report.figures) == set(report.targets)
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "an old table" not in text
+    assert "| `late-commitment` | commits when the phase is over | LATE |" in text
+    assert "| 1 of 1 |" in text
+
+
+def test_a_cheat_that_works_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def paid(cheat: Cheat, *, seed: int) -> trial.Trial:
+        del cheat
+        return trial.run(None, seed=seed)
+
+    monkeypatch.setattr(cheaters, "CHEATS", {"garbage": CHEATS["garbage"]})
+    monkeypatch.setattr(cheaters, "trial", SimpleNamespace(run=paid))
+    assert cheaters.catalogue(Steps(Console(quiet=True)), 1) == ({"garbage": 0}, 0)
+
+
+@pytest.mark.parametrize(
+    ("caught", "errors"), [(50, 0), (52, 0.3), (70, 3.9), (20, 5.9)]
+)
+def test_a_rate_is_judged_by_its_standard_error(caught: int, errors: float) -> None:
+    rate = cheaters.Rate(0.01, caught, 100, 0.5)
+    assert rate.error == pytest.approx(errors, abs=0.001)
+
+
+def test_a_certainty_allows_no_exception() -> None:
+    assert cheaters.Rate(0.5, 100, 100, 1.0).error == 0
+    assert cheaters.Rate(0.5, 99, 100, 1.0).error > 1000

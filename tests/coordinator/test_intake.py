@@ -23,6 +23,7 @@ from edgeproof.telemetry.messages import (
     Heartbeat,
     Opening,
     Seal,
+    Skip,
     Status,
     Telemetry,
 )
@@ -99,6 +100,17 @@ def opening(phase: int = Phase.MATMUL) -> bytes:
     return signing.sign(message, DOMAIN, DEVICE.key).encode()
 
 
+def skip(
+    opened: int = ROUND,
+    card: int = 0,
+    phase: int = Phase.FILL,
+    reason: int = Reason.SKIPPED_HOT,
+    signer: signing.Key = DEVICE.key,
+) -> bytes:
+    message = Skip(ADDRESS, opened, card, phase, reason)
+    return signing.sign(message, DOMAIN, signer).encode()
+
+
 def telemetry(readings: str = '{"cpu":1}') -> bytes:
     return Telemetry(ADDRESS, BOOT, 0, 0, bytes(16), readings).encode()
 
@@ -119,6 +131,11 @@ GOOD: dict[str, tuple[Case, Callable[[Batch], object]]] = {
         lambda b: b.messages,
     ),
     "an opening": (Case("opening", opening(), DRAW), lambda b: b.messages),
+    "a skip of the fill": (Case("skip", skip(), ROUND, 1_399), lambda b: b.messages),
+    "a skip of the pow": (
+        Case("skip", skip(phase=Phase.POW), ROUND),
+        lambda b: b.messages,
+    ),
     "telemetry": (Case("telemetry", telemetry(), 3), lambda b: b.telemetry),
     "a status": (
         Case("status", Status(ADDRESS, BOOT, 1).encode(), 3),
@@ -180,6 +197,25 @@ BAD: dict[str, tuple[Case, Reason]] = {
     "an opening of a pow": (
         Case("opening", opening(phase=Phase.POW), DRAW),
         Reason.OUT_OF_RANGE,
+    ),
+    "a skip after its phase": (Case("skip", skip(), ROUND, 1_400), Reason.LATE),
+    "a skip for no reason": (Case("skip", skip(reason=0), ROUND), Reason.OUT_OF_RANGE),
+    "a skip for a failed proof": (
+        Case("skip", skip(reason=Reason.WRONG_TILE), ROUND),
+        Reason.OUT_OF_RANGE,
+    ),
+    "a skip of no phase": (Case("skip", skip(phase=5), ROUND), Reason.OUT_OF_RANGE),
+    "a skip by a card too many": (
+        Case("skip", skip(card=64), ROUND),
+        Reason.OUT_OF_RANGE,
+    ),
+    "a skip of no round": (
+        Case("skip", skip(opened=ROUND + 1), ROUND),
+        Reason.UNKNOWN_ROUND,
+    ),
+    "a skip that another signed": (
+        Case("skip", skip(signer=OTHER.key), ROUND),
+        Reason.WRONG_SIGNER,
     ),
     "readings that are no object": (
         Case("telemetry", telemetry("[1]"), 3),

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from bench import cheaters
 from edgeproof.audit import layout
+from edgeproof.proofs import matmul, memory
 from edgeproof.proofs.parameters import Parameters, demo
 from edgeproof.proofs.reasons import Reason
+from edgeproof.simulator.cheats.catalogue import CHEATS
 from edgeproof.telemetry.message import Message, type_string
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +58,40 @@ def test_the_tables_of_a_bundle_are_those_of_the_code() -> None:
         )
         for table in layout.TABLES
     }
+
+
+def test_the_table_of_cheats_is_that_of_the_catalogue() -> None:
+    table = TEXT.split(cheaters.BEGIN)[1].split(cheaters.END)[0]
+    found = [
+        tuple(cell.strip() for cell in line.strip("|").split("|"))
+        for line in table.split("\n\n")[0].splitlines()[2:]
+    ]
+    networks = cheaters.FULL.networks
+    assert found == [
+        (
+            f"`{kind}`",
+            cheat.description,
+            cheat.refused.name if cheat.refused else "",
+            cheaters.why(cheat),
+            f"{networks} of {networks}",
+        )
+        for kind, cheat in CHEATS.items()
+    ]
+
+
+def test_what_is_invented_was_caught_as_often_as_the_bound_says() -> None:
+    rows = re.findall(
+        r"^\| (tiles|lanes) \| ([\d.]+)% \| (\d+) of (\d+)", TEXT, re.MULTILINE
+    )
+    assert len(rows) == 2 * len(cheaters.FRACTIONS)
+    passes = {"tiles": matmul.pass_probability, "lanes": memory.pass_probability}
+    for what, share, caught, draws in rows:
+        assert int(draws) == cheaters.FULL.draws
+        expected = 1 - passes[what](float(share) / 100)
+        rate = cheaters.Rate(float(share), int(caught), int(draws), expected)
+        assert rate.error < cheaters.SIGMAS
+    (honest,) = re.findall(r"random cards: .* \| ([\d,]+) \| (\d+) \|", TEXT)
+    assert honest == (f"{cheaters.FULL.proofs:,}", "0")
 
 
 def test_quoted_vectors_are_the_vectors() -> None:

@@ -1,6 +1,9 @@
 """Every cheat of the catalogue, against the real verifier: caught, unpaid, and why."""
 
+from collections.abc import Iterator
+
 import pytest
+from threadpoolctl import threadpool_limits
 
 from edgeproof.audit.model import Verdict
 from edgeproof.proofs.parameters import BUCKET_PHASES, Bucket
@@ -14,8 +17,16 @@ HONEST_AT_FIRST = {"old-work", "replayed-commitment"}
 """They repeat what they did in their first round."""
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Spare the threads of BLAS, which wait busily for cores that other tests use."""
+    with threadpool_limits(1):
+        yield
+
+
 @pytest.fixture(scope="module")
-def honest() -> Trial:
+def honest(one_thread: None) -> Trial:
+    del one_thread
     return trial.run(None)
 
 

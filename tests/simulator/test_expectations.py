@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from edgeproof.proofs.reasons import Reason
+from edgeproof.simulator.cheats.catalogue import by_kind
 from edgeproof.simulator.expectations import Seen, problems
 from edgeproof.simulator.snapshot import EpochNow, Reward
 
@@ -20,7 +22,14 @@ def epoch(number: int, *rewards: Reward, state: str = "finalised") -> EpochNow:
 
 
 FIRST = epoch(0, reward(HONEST, 10), reward(CHEATER, 5))
-WHY = "compute: wrong tile; hash: bad nonce; memory: wrong lane"
+WHY = "; ".join(
+    f"{bucket}: {reason.text}"
+    for bucket, reason in (
+        ("compute", Reason.WRONG_TILE),
+        ("hash", Reason.BAD_NONCE),
+        ("memory", Reason.WRONG_LANE),
+    )
+)
 LAST = epoch(1, reward(HONEST, 20), reward(CHEATER, 0, WHY))
 GOOD = Seen(
     first=0,
@@ -32,11 +41,42 @@ GOOD = Seen(
     },
     balances={f"owner of {HONEST}": (30, 30), f"owner of {CHEATER}": (5, 5)},
     audited={0: "", 1: ""},
+    cheat=by_kind("garbage"),
+)
+LATE = by_kind("late-commitment")
+NOTHING = f"{Reason.NO_COMMITMENT.text}"
+NOT_COMMITTED = "; ".join(
+    f"{name}: {NOTHING}" for name in ("compute", "hash", "memory")
+)
+LATE_LAST = epoch(1, reward(HONEST, 20), reward(CHEATER, 0, NOT_COMMITTED))
+CLOCK = epoch(
+    1,
+    reward(HONEST, 20),
+    reward(CHEATER, 0, NOT_COMMITTED.replace(NOTHING, Reason.NO_UPTIME.text), 0),
 )
 
 
-def test_the_expected_outcome_has_no_problem() -> None:
-    assert problems(GOOD) == []
+@pytest.mark.parametrize(
+    "seen",
+    [
+        GOOD,
+        replace(
+            GOOD,
+            cheat=LATE,
+            epochs=[FIRST, LATE_LAST],
+            refused=frozenset({Reason.LATE}),
+        ),
+        replace(
+            GOOD,
+            cheat=by_kind("lying-clock"),
+            epochs=[FIRST, CLOCK],
+            refused=frozenset({Reason.WRONG_BEACON}),
+        ),
+    ],
+    ids=lambda seen: seen.cheat.kind,
+)
+def test_the_expected_outcome_has_no_problem(seen: Seen) -> None:
+    assert problems(seen) == []
 
 
 @pytest.mark.parametrize(
@@ -89,6 +129,15 @@ def test_the_expected_outcome_has_no_problem() -> None:
             ),
             "the cheater 0xbb was given no reason for memory",
         ),
+        (
+            replace(GOOD, cheat=by_kind("no-opening")),
+            "given no reason for compute that no-opening must have: compute: the drawn",
+        ),
+        (
+            replace(GOOD, cheat=LATE, epochs=[FIRST, LATE_LAST]),
+            "no message of late-commitment was refused as LATE",
+        ),
+        (replace(GOOD, epochs=[FIRST, CLOCK]), "no accepted slot in epoch 1"),
         (
             replace(GOOD, balances={**GOOD.balances, f"owner of {HONEST}": (30, 29)}),
             "earned 30, is owed 30 and holds 29",

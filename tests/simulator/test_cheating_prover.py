@@ -1,4 +1,4 @@
-"""The cheat is caught by the real verifier, and the cheater is honest before it."""
+"""The cheater's card is honest until its moment has come, and is caught after it."""
 
 from pathlib import Path
 
@@ -7,7 +7,8 @@ import pytest
 from edgeproof.kernels.cpu.card import CpuCard
 from edgeproof.proofs import matmul, memory, proof_of_work
 from edgeproof.proofs.reasons import Reason
-from edgeproof.simulator.garbage_prover import GarbageCard
+from edgeproof.simulator.cheating_prover import disguised
+from edgeproof.simulator.cheats.catalogue import DEFAULT, by_kind
 
 SEED, DRAW, SIZE = bytes(range(32)), b"\x0d" * 32, 512
 
@@ -23,6 +24,7 @@ SEED, DRAW, SIZE = bytes(range(32)), b"\x0d" * 32, 512
             id="cheating",
         ),
         pytest.param(str(1 << 62), Reason.NONE, Reason.NONE, Reason.NONE, id="not yet"),
+        pytest.param("soon", Reason.NONE, Reason.NONE, Reason.NONE, id="no moment"),
         pytest.param(None, Reason.NONE, Reason.NONE, Reason.NONE, id="never told to"),
     ],
 )
@@ -32,7 +34,7 @@ def test_garbage_is_caught(
     start = tmp_path / "cheat-from"
     if moment is not None:
         start.write_text(moment)
-    card = GarbageCard(CpuCard(), start)
+    card = disguised(CpuCard(), by_kind(DEFAULT), start)
 
     product = card.product(SEED, SIZE)
     opening = matmul.open_products(DRAW, [product.digests], SIZE)
