@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
 
+from edgeproof.agent.limits import Limits, hours
+
 PROVER = (sys.executable, "-m", "edgeproof.agent.prover")
 """The honest prover; the simulator names a cheating one."""
 
@@ -41,6 +43,16 @@ class Options:
     commit_margin_ms: int = 150
     """Work stops this long before its phase ends, so that the last message arrives."""
     log_level: str = "info"
+
+    @property
+    def limits(self) -> Limits:
+        """When cards must rest."""
+        return Limits(
+            max_celsius=self.max_celsius,
+            max_watts=self.max_watts,
+            hours=hours(self.hours),
+            only_when_idle=self.only_when_idle,
+        )
 
     def as_text(self) -> str:
         """Return one line that ``from_text`` reads."""
