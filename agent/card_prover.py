@@ -12,7 +12,7 @@ from typing import Any
 from edgeproof.agent.failures import FAILURES, Answer, explained, failure
 from edgeproof.errors import EdgeproofError
 from edgeproof.kernels.card import Card, Memory
-from edgeproof.kernels.failures import DriverReset
+from edgeproof.kernels.failures import CardOutOfMemory, DriverReset
 from edgeproof.kernels.scalar import Words
 from edgeproof.kernels.shapes import FEWEST_ITEMS, MAX_PRODUCTS, MAX_SOLUTIONS
 from edgeproof.proofs import matmul, memory, proof_of_work
@@ -145,11 +145,13 @@ class CardProver:
         seed, share = bytes.fromhex(command["seed"]), float(command["share"])
         until = arrived + command["milliseconds"] / 1000
         walked = self._card.walk_items(WALK_SHARE * command["walk_ms"] / 1000)
-        most = min(self._card.room(share), walked)
+        room = self._card.room(share)
+        most = min(room, walked)
         if most < FEWEST_ITEMS:
             msg = f"there is room for {most} items of memory"
             hint = f"{FEWEST_ITEMS} are the fewest that can be proven"
-            raise EdgeproofError(msg, hint=hint)
+            short = CardOutOfMemory if room < FEWEST_ITEMS else EdgeproofError
+            raise short(msg, hint=hint)
         held = self._card.memory(seed, command["permutations"], most)
         count, ended = FIRST_ITEMS, 0.0
         job = command["job"]
