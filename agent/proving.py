@@ -238,6 +238,9 @@ class Proving:
                 case Cease(job):  # past the queue: it is urgent
                     self._cease(job)
                 case Ended(job, reason):
+                    where = {"round": job.round, "card": job.card}
+                    name = reason.name
+                    self._log.info("ended", reason=name, phase=job.phase.name, **where)
                     self._on_end(job, reason)
                 case _:
                     self._orders.put_nowait(order)

@@ -97,10 +97,15 @@ class Stage:
         await asyncio.sleep(length + after)
 
     async def ready(self) -> None:
-        """Return once there is a prover that can work."""
+        """Return once there is a prover that can work, and works on nothing."""
         prover = self.proving._prover
         async with asyncio.timeout(20):
-            while not (prover.running and prover._ready and prover._ready.done()):  # noqa: ASYNC110 - a process tells
+            while (  # noqa: ASYNC110 - a process tells
+                self.proving._given
+                or not prover.running
+                or prover._ready is None
+                or not prover._ready.done()
+            ):
                 await asyncio.sleep(0.01)
 
     def committed(self, opened: int, phase: Phase) -> list[Commitment]:
@@ -131,10 +136,9 @@ async def start(
     State(options.state_dir).close()
 
     async def begin(trouble: str, *, opens: bool = True, **changes: Any) -> Stage:
-        # The phases are long enough for a prover to be started in one of them.
-        phases = (400, 1500, 1000, 1500, 4000)
+        phases = (400, 800, 1000, 800, 1500)
         parameters = replace(coordinator.parameters, slot_ms=9000, phase_ms=phases)
-        # ... and the search does not end before its time.
+        # At this difficulty a search does not end before its time.
         parameters = replace(parameters, commit_grace_ms=500, first_difficulty=14)
         command = (sys.executable, "-c", PROVER, str(tmp_path), trouble)
         chosen: dict[str, Any] = {"prover_command": command}
@@ -200,6 +204,7 @@ async def test_memory_that_went_with_its_prover_is_told_once(start: StartStage) 
         (Phase.MATMUL, Reason.PROVER_KILLED),
         (Phase.SECOND_WALK, Reason.PROVER_KILLED),
     ]
+    await stage.ready()
     await stage.phase(0, Phase.POW)
     assert stage.committed(0, Phase.POW)
 
