@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from edgeproof.agent.failures import FAILURES, Answer, explained, failure
 from edgeproof.errors import EdgeproofError
 from edgeproof.kernels.card import Card, Memory
+from edgeproof.kernels.failures import CardOutOfMemory, DriverReset
 from edgeproof.kernels.scalar import Words
 from edgeproof.kernels.shapes import FEWEST_ITEMS, MAX_PRODUCTS, MAX_SOLUTIONS
 from edgeproof.proofs import matmul, memory, proof_of_work
@@ -35,11 +37,6 @@ KEPT_JOBS = 6
 
 KEPT_BYTES = 64 << 20
 """Digests of one job that are kept for its opening."""
-
-Answer = Mapping[str, object]
-
-FAILURES = (KeyError, TypeError, ValueError, IndexError, MemoryError)
-"""What a wrong command, or one that comes too late, can raise."""
 
 
 @dataclass(frozen=True)
@@ -105,9 +102,13 @@ class CardProver:
         self._openable: OrderedDict[int, _Products | _Walk] = OrderedDict()
         self._memory: tuple[int, Memory] | None = None
         """The job of the fill, and what it filled."""
+        self._ceased: set[int | None] = set()
 
     def serve(self, command: Mapping[str, Any], arrived: float) -> None:
-        """Carry out one command that ``arrived`` at that moment of the clock."""
+        """Carry out one command that ``arrived`` at that moment of the clock.
+
+        Raises ``DriverReset``, after its answer.
+        """
         try:
             match command["do"]:
                 case "fill":
@@ -124,25 +125,37 @@ class CardProver:
                     self._open(command)
                 case unknown:
                     self._answer(failure(command, f"unknown command {unknown!r}"))
-        except EdgeproofError as error:
-            why = f"{error} ({error.hint})" if error.hint else f"{error}"
-            self._answer(failure(command, why))
         except FAILURES as error:
-            self._answer(failure(command, f"{type(error).__name__}: {error}"))
+            self._answer(explained(command, error))
+            if isinstance(error, DriverReset):
+                raise  # whatever it held is lost, and nothing works in this process
+        finally:
+            self._ceased.discard(command.get("job"))
+
+    def cease(self, job: int) -> None:
+        """Have the work on ``job`` end early, from another thread; all else goes on.
+
+        It is answered as if its time were over, within what runs uninterrupted: a
+        product, a walk, or a twentieth of a second.
+        """
+        self._ceased.add(job)
 
     def _fill(self, command: Mapping[str, Any], arrived: float) -> None:
         self._memory = None  # never hold two
         seed, share = bytes.fromhex(command["seed"]), float(command["share"])
         until = arrived + command["milliseconds"] / 1000
         walked = self._card.walk_items(WALK_SHARE * command["walk_ms"] / 1000)
-        most = min(self._card.room(share), walked)
+        room = self._card.room(share)
+        most = min(room, walked)
         if most < FEWEST_ITEMS:
             msg = f"there is room for {most} items of memory"
             hint = f"{FEWEST_ITEMS} are the fewest that can be proven"
-            raise EdgeproofError(msg, hint=hint)
+            short = CardOutOfMemory if room < FEWEST_ITEMS else EdgeproofError
+            raise short(msg, hint=hint)
         held = self._card.memory(seed, command["permutations"], most)
         count, ended = FIRST_ITEMS, 0.0
-        while held.items < most and ended < until:
+        job = command["job"]
+        while held.items < most and ended < until and job not in self._ceased:
             count = min(count, most - held.items)
             # Others fill too, and what they take is no longer available.
             if held.spare(share) < count:
@@ -152,8 +165,9 @@ class CardProver:
             ended = self._clock()
             chunk = min(CHUNK_S, max(until - ended, 0.001))
             count = max(4, int(count * chunk / max(ended - began, 1e-6)))
-        self._memory = command["job"], held
-        self._answer({"is": "done", "job": command["job"]})
+        if job not in self._ceased:
+            self._memory = job, held
+        self._answer({"is": "done", "job": job})
 
     def _walk(self, command: Mapping[str, Any], arrived: float) -> None:
         job, seed = command["job"], bytes.fromhex(command["seed"])
@@ -162,12 +176,16 @@ class CardProver:
             msg = "the memory to walk over was not filled"
             raise EdgeproofError(msg)
         held = self._memory[1]
+        report = Report(job, 0, self._answer, self._clock)
+        if job in self._ceased:
+            report.end()
+            return
         items = held.walk_items(WALK_SHARE * (until - self._clock()))
         if items < FEWEST_ITEMS:
             msg = f"of {held.items} items, {items} can be walked over in time"
             raise EdgeproofError(msg)
         made = held.walk(seed, items)
-        report = Report(job, items, self._answer, self._clock)
+        report.size = items
         if self._clock() <= until:
             self._keep(job, _Walk(items, made.ends))
             report.add([made.root], soon=until)
@@ -178,14 +196,16 @@ class CardProver:
             self._memory = None
 
     def _multiply(self, command: Mapping[str, Any], arrived: float) -> None:
-        size = int(command["size"])
+        size, job = int(command["size"]), command["job"]
         seed = bytes.fromhex(command["seed"])
         until = arrived + command["milliseconds"] / 1000
-        report = Report(command["job"], size, self._answer, self._clock)
+        report = Report(job, size, self._answer, self._clock)
         products = _Products(self._card, size)
         fastest = 0.0
         # The last product is not begun where it can't be finished.
         while len(products) < MAX_PRODUCTS and self._clock() + 0.8 * fastest < until:
+            if job in self._ceased:
+                break
             started = self._clock()
             made = self._card.product(seed, size)
             ended = self._clock()
@@ -195,7 +215,7 @@ class CardProver:
             seed = matmul.next_seed(seed, made.root, len(products) - 1)
             fastest = min(fastest or ended - started, ended - started)
             report.add([made.root], soon=ended + fastest)
-        self._keep(command["job"], products)
+        self._keep(job, products)
         report.end()
 
     def _keep(self, job: int, made: _Products | _Walk) -> None:
@@ -206,12 +226,14 @@ class CardProver:
     def _search(self, command: Mapping[str, Any], arrived: float) -> None:
         seed = bytes.fromhex(command["seed"])
         until = arrived + command["milliseconds"] / 1000
-        difficulty = command["difficulty"]
+        job, difficulty = command["job"], command["difficulty"]
         if difficulty is None:
             difficulty = proof_of_work.next_difficulty(command["hashes"])
-        report = Report(command["job"], difficulty, self._answer, self._clock)
+        report = Report(job, difficulty, self._answer, self._clock)
         start, count, found = 0, FIRST_HASHES, 0
         while found < MAX_SOLUTIONS and (began := self._clock()) < until:
+            if job in self._ceased:
+                break
             nonces = self._card.search(seed, difficulty, start, count)
             encoded = proof_of_work.encode(nonces)
             ended = self._clock()
@@ -231,11 +253,6 @@ class CardProver:
         self._answer({"is": "opening", "job": job, "payload": payload.hex()})
 
 
-def failure(command: Mapping[str, Any], why: str) -> Answer:
-    """Return the answer to a command that failed."""
-    return {"is": "failed", "job": command.get("job"), "why": why[:500]}
-
-
 class Report:
     """Say what was found in a few lines a second, whatever the speed."""
 
@@ -247,7 +264,7 @@ class Report:
         clock: Callable[[], float],
     ) -> None:
         self._job = job
-        self._size = size
+        self.size = size
         self._answer = answer
         self._clock = clock
         self._items: list[str] = []
@@ -268,5 +285,5 @@ class Report:
         self._since = self._clock()
         if self._items:
             items, self._items = self._items, []
-            found = {"is": "found", "job": self._job, "size": self._size}
+            found = {"is": "found", "job": self._job, "size": self.size}
             self._answer({**found, "items": items})

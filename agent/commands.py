@@ -87,9 +87,33 @@ def run(state: StateFolder = None) -> None:
     open_pinned(options.state_dir)
     identity.device_key(options.state_dir)
     # The service runs all day: it starts over without what only settings needed.
-    service = [sys.executable, "-m", "edgeproof.agent.service", options.as_text()]
+    service = [sys.executable, "-m", "edgeproof.agent.serving", options.as_text()]
     sys.stdout.flush()
     os.execv(sys.executable, service)  # noqa: S606 - our own interpreter, no shell
+
+
+@app.command()
+def pause(state: StateFolder = None) -> None:
+    """Stop proving until `edgeproof agent resume`, and give the memory back.
+
+    Takes effect within two seconds, even amid a round, and outlives a restart.  The
+    device goes on to beat: uptime counts, what is skipped is unpaid.
+    """
+    from edgeproof.agent import pause as pausing
+    from edgeproof.agent.folders import state_folder
+
+    pausing.pause(state_folder(state))
+    typer.echo("Paused: nothing is proven until `edgeproof agent resume`.")
+
+
+@app.command()
+def resume(state: StateFolder = None) -> None:
+    """Prove again after `edgeproof agent pause`, from the next phase of a round on."""
+    from edgeproof.agent import pause as pausing
+    from edgeproof.agent.folders import state_folder
+
+    pausing.resume(state_folder(state))
+    typer.echo("Resumed.")
 
 
 @app.command()

@@ -6,8 +6,9 @@ Times are milliseconds of the caller's clock.
 from dataclasses import dataclass
 
 from edgeproof.agent.work import Job
+from edgeproof.proofs.reasons import Reason
 from edgeproof.telemetry.message import Signed
-from edgeproof.telemetry.messages import Commitment, Opening
+from edgeproof.telemetry.messages import Commitment, Opening, Skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Open:
 class Send:
     """Send a signed message."""
 
-    signed: Signed[Commitment] | Signed[Opening]
+    signed: Signed[Commitment] | Signed[Opening] | Signed[Skip]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,4 +91,24 @@ class Abandon:
     job: Job
 
 
-Order = Fill | Walk | Multiply | Search | Open | Send | Abandon | Release
+@dataclass(frozen=True, slots=True)
+class Cease:
+    """Stop working at once, for the owner's sake; what else is held stays."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Remember that a job came to nothing, or to less, and why."""
+
+    job: Job
+    reason: Reason
+
+
+Work = Fill | Walk | Multiply | Search
+"""The orders that a phase begins with."""
+
+Order = (
+    Fill | Walk | Multiply | Search | Open | Send | Abandon | Release | Cease | Ended
+)

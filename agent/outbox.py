@@ -5,16 +5,19 @@ Unix milliseconds of the device's clock, used only for waiting.
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from edgeproof import lean
+from edgeproof.agent.store import Store
 from edgeproof.errors import EdgeproofError
 from edgeproof.proofs.keccak import keccak
+
+T = TypeVar("T")
 
 OUTBOX_FILE = "outbox.sqlite"
 """Name of the database in the state folder."""
@@ -40,6 +43,25 @@ BUSY_MS = 5000
 """How long to wait for another process's write, such as an enrolment's."""
 
 
+TABLES = {
+    "messages": (
+        "wire",
+        "kind",
+        "priority",
+        "payload",
+        "slot",
+        "expires",
+        "sent",
+        "attempts",
+    ),
+    "counters": ("name", "count"),
+}
+"""What makes a row; a message's id only sets the order of those beside it."""
+
+_INSERT = (
+    f"insert into messages ({','.join(TABLES['messages'])})"  # noqa: S608 - names of this file
+    " values (?, ?, ?, ?, ?, ?, ?, ?)"
+)
 _SELECT = "select wire, kind, payload, slot, attempts from messages"
 
 
@@ -61,43 +83,33 @@ class Waiting:
 class Outbox:
     """A durable set of messages, keyed by the hash of their bytes."""
 
-    def __init__(self, path: Path, *, limit_bytes: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        limit_bytes: int,
+        on_full: Callable[[bool], None] = lambda _full: None,
+    ) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)
         sqlite_utils = lean.load("sqlite_utils", "numpy", "pandas")
         self._limit = limit_bytes
-        self._db = sqlite_utils.Database(path)
-        self._db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        self._db.enable_wal()
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._messages: Any = self._db.table("messages")
-        self._counters: Any = self._db.table("counters")
-        self._create()
+        database = sqlite_utils.Database(path)
+        database.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        database.enable_wal()
+        database.execute("PRAGMA synchronous = FULL")
+        _create(database)
+        disk: sqlite3.Connection = database.conn
+        disk.isolation_level = None  # transactions are the store's
+        self._store = Store(disk, TABLES, on_full=on_full)
         sql = "select coalesce(sum(length(payload) + ?), 0) from messages"
-        self.bytes = int(self._db.execute(sql, [OVERHEAD]).fetchone()[0])
+        self.bytes = int(disk.execute(sql, [OVERHEAD]).fetchone()[0])
         """Bytes of all messages, with what their rows cost."""
 
-    def _create(self) -> None:
-        self._messages.create(
-            {
-                "id": int,
-                "wire": bytes,
-                "kind": str,
-                "priority": int,
-                "payload": bytes,
-                "slot": int,
-                "expires": int,
-                "sent": int,
-                "attempts": int,
-            },
-            pk="id",
-            not_null={"wire", "kind", "priority", "payload", "attempts"},
-            if_not_exists=True,
-        )
-        self._messages.create_index(["wire"], unique=True, if_not_exists=True)
-        self._messages.create_index(["priority", "id"], if_not_exists=True)
-        columns = {"name": str, "count": int}
-        self._counters.create(columns, pk="name", if_not_exists=True)
+    @property
+    def store(self) -> Store:
+        """Where the messages are: on the disk, or in memory while that is full."""
+        return self._store
 
     def put(
         self,
@@ -114,29 +126,22 @@ class Outbox:
         and counted, and ``OutboxFull`` raised for any other.
         """
         wire = keccak(payload)
-        with self._db.atomic():
-            if self._db.execute(f"{_SELECT} where wire = ?", [wire]).fetchone():
-                return wire
-            if not self._make_room(len(payload) + OVERHEAD):
-                if kind not in DROPPABLE:
-                    msg = f"no room for a {kind} of {len(payload)} bytes"
-                    hint = "is the coordinator acknowledging? or raise the limit"
-                    raise OutboxFull(msg, hint=hint)
-                self._count_drops(1)
-                return wire
-            self._messages.insert(
-                {
-                    "wire": wire,
-                    "kind": kind,
-                    "priority": PRIORITY[kind],
-                    "payload": payload,
-                    "slot": slot,
-                    "expires": expires,
-                    "sent": None,
-                    "attempts": 0,
-                }
-            )
-            self.bytes += len(payload) + OVERHEAD
+        row = (wire, kind, PRIORITY[kind], payload, slot, expires, None, 0)
+
+        def work(db: sqlite3.Connection) -> None:
+            if db.execute(f"{_SELECT} where wire = ?", [wire]).fetchone():
+                return
+            if self._make_room(db, len(payload) + OVERHEAD):
+                db.execute(_INSERT, row)
+                self.bytes += len(payload) + OVERHEAD
+            elif kind in DROPPABLE:
+                _count_drops(db, 1)
+            else:
+                msg = f"no room for a {kind} of {len(payload)} bytes"
+                hint = "is the coordinator acknowledging? or raise the limit"
+                raise OutboxFull(msg, hint=hint)
+
+        self._write(work)
         return wire
 
     def due(
@@ -148,7 +153,7 @@ class Outbox:
         """
         held = list(hold)
         marks = ",".join("?" * len(held))
-        rows = self._db.execute(
+        rows = self._store.db.execute(
             f"{_SELECT} where"
             " (sent is null or sent > ? or sent <= ?)"  # a clock may be set back
             f" and kind not in ({marks}) order by priority, id limit 1",
@@ -158,71 +163,117 @@ class Outbox:
 
     def sent(self, wire: bytes, now: int) -> None:
         """Note that the broker took the message over."""
-        self._db.execute(
-            "update messages set sent = ?, attempts = attempts + 1 where wire = ?",
-            [now, wire],
-        )
+        sql = "update messages set sent = ?, attempts = attempts + 1 where wire = ?"
+        self._write(lambda db: db.execute(sql, [now, wire]))
 
     def send_again(self) -> None:
         """Make everything due at once, as after a reconnect."""
-        self._db.execute("update messages set sent = null")
+        self._write(lambda db: db.execute("update messages set sent = null"))
 
     def acknowledge(self, wires: Iterable[bytes]) -> list[Waiting]:
         """Remove messages that the coordinator has, and return those that were here."""
-        with self._db.atomic():
-            return [
-                row for wire in wires for row in self._remove("where wire = ?", [wire])
+        known = list(wires)
+        return self._write(
+            lambda db: [
+                row
+                for wire in known
+                for row in self._remove(db, "where wire = ?", [wire])
             ]
+        )
 
     def drop(self, wire: bytes) -> None:
         """Remove and count a message that can never be delivered."""
-        with self._db.atomic():
-            self._count_drops(len(self._remove("where wire = ?", [wire])))
+        self._write(lambda db: self._discard(db, "where wire = ?", [wire]))
 
     def expire(self, now: int) -> int:
         """Remove and count what is too late to be of use; return how many."""
-        with self._db.atomic():
-            removed = len(self._remove("where expires <= ?", [now]))
-            self._count_drops(removed)
-        return removed
+        late, known = "where expires <= ?", [now]
+        if not self._store.db.execute(f"{_SELECT} {late}", known).fetchone():
+            return 0  # the usual case, several times a second
+        return self._write(lambda db: self._discard(db, late, known))
 
     @property
     def dropped(self) -> int:
         """Messages dropped since the outbox was created."""
         sql = "select count from counters where name = 'dropped'"
-        row = self._db.execute(sql).fetchone()
+        row = self._store.db.execute(sql).fetchone()
         return int(row[0]) if row else 0
 
     def __len__(self) -> int:
         """Return how many messages wait."""
-        return int(self._messages.count)
+        row = self._store.db.execute("select count(*) from messages").fetchone()
+        return int(row[0])
 
     def close(self) -> None:
         """Release the file."""
-        self._db.close()
+        self._store.close()
 
-    def _make_room(self, wanted: int) -> bool:
+    def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        before = self.bytes
+
+        def once(db: sqlite3.Connection) -> T:
+            self.bytes = before  # it may be the second time
+            return work(db)
+
+        try:
+            return self._store.write(once)
+        except BaseException:
+            self.bytes = before
+            raise
+
+    def _make_room(self, db: sqlite3.Connection, wanted: int) -> bool:
         for kind in DROPPABLE:
             oldest = "where id = (select min(id) from messages where kind = ?)"
             while self.bytes + wanted > self._limit:
-                if not self._remove(oldest, [kind]):
+                if not self._discard(db, oldest, [kind]):
                     break
-                self._count_drops(1)
         return self.bytes + wanted <= self._limit
 
-    def _remove(self, where: str, parameters: list[Any]) -> list[Waiting]:
-        rows = self._db.execute(f"{_SELECT} {where}", parameters).fetchall()
-        self._db.execute(f"delete from messages {where}", parameters)  # noqa: S608 - conditions of this file
+    def _discard(self, db: sqlite3.Connection, where: str, values: list[Any]) -> int:
+        removed = len(self._remove(db, where, values))
+        _count_drops(db, removed)
+        return removed
+
+    def _remove(
+        self, db: sqlite3.Connection, where: str, values: list[Any]
+    ) -> list[Waiting]:
+        rows = db.execute(f"{_SELECT} {where}", values).fetchall()
+        db.execute(f"delete from messages {where}", values)  # noqa: S608 - conditions of this file
         self.bytes -= sum(len(row[2]) + OVERHEAD for row in rows)
         return [Waiting(*row) for row in rows]
 
-    def _count_drops(self, number: int) -> None:
-        if number:
-            self._db.execute(
-                "insert into counters values ('dropped', ?)"
-                " on conflict (name) do update set count = count + excluded.count",
-                [number],
-            )
+
+def _create(database: Any) -> None:  # noqa: ANN401 - an untyped library's
+    messages, counters = database.table("messages"), database.table("counters")
+    messages.create(
+        {
+            "id": int,
+            "wire": bytes,
+            "kind": str,
+            "priority": int,
+            "payload": bytes,
+            "slot": int,
+            "expires": int,
+            "sent": int,
+            "attempts": int,
+        },
+        pk="id",
+        not_null={"wire", "kind", "priority", "payload", "attempts"},
+        if_not_exists=True,
+    )
+    messages.create_index(["wire"], unique=True, if_not_exists=True)
+    messages.create_index(["priority", "id"], if_not_exists=True)
+    columns = {"name": str, "count": int}
+    counters.create(columns, pk="name", if_not_exists=True)
+
+
+def _count_drops(db: sqlite3.Connection, number: int) -> None:
+    if number:
+        db.execute(
+            "insert into counters values ('dropped', ?)"
+            " on conflict (name) do update set count = count + excluded.count",
+            [number],
+        )
 
 
 def backlog(folder: Path) -> dict[str, int]:

@@ -23,8 +23,11 @@ output; bytes are hexadecimal.  ``do`` names a command, ``is`` an answer:
 - ``{"do": "open", "job", "card", "draw", "items", "count"}``, where ``items`` is how
   many of the job's items were committed in time:
   ``{"is": "opening", "job", "payload"}``.
-- What fails: ``{"is": "failed", "job", "why"}``; the next command is served all the
-  same.
+- ``{"do": "cease", "card", "job"}``: no answer of its own; that job ends as if its
+  time were over.
+- What fails: ``{"is": "failed", "job", "why", "reason"}``, a code of ``Reason``; the
+  next command is served all the same, unless the driver has lost this process's work:
+  then the process ends.
 
 Each card has a thread that serves its commands one after another, so all of them work
 in one window.  Time runs from the moment that a command arrives.  The process ends with
@@ -42,9 +45,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any
 
+from edgeproof.agent.failures import Answer, explained
 from edgeproof.agent.prover_process import NICENESS_VARIABLE
 from edgeproof.errors import EdgeproofError
 from edgeproof.kernels import preflight
+from edgeproof.kernels.failures import DriverReset
 
 if TYPE_CHECKING:
     from edgeproof.kernels.card import Card
@@ -54,8 +59,6 @@ LONGEST_LINE = 64 * 1024
 
 PR_SET_PDEATHSIG = 1
 """prctl(2): the signal that this process gets when its parent dies."""
-
-Answer = Mapping[str, object]
 
 Command = tuple[Mapping[str, Any], float]
 """A command, and the ``time.monotonic`` at which it arrived."""
@@ -74,7 +77,7 @@ def run(instead: "Callable[[Card], Card]" = lambda card: card) -> None:
         preflight.check()
     except EdgeproofError as error:  # not even one to read with
         for command in _commands(sys.stdin.buffer):
-            _write(_refusal(command, error))
+            _write(explained(command, error))
         return
     commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
     threading.Thread(
@@ -84,7 +87,7 @@ def run(instead: "Callable[[Card], Card]" = lambda card: card) -> None:
         serve = _provers(instead)
     except EdgeproofError as error:
         while True:
-            _write(_refusal(commands.get()[0], error))
+            _write(explained(commands.get()[0], error))
     while True:
         serve(*commands.get())
 
@@ -118,11 +121,6 @@ def _read(stream: IO[bytes], commands: queue.SimpleQueue[Command]) -> None:
     os._exit(0)
 
 
-def _refusal(command: Mapping[str, Any], error: EdgeproofError) -> Answer:
-    why = f"{error} ({error.hint})"
-    return {"is": "failed", "job": command.get("job"), "why": why[:500]}
-
-
 def _write(answer: Answer) -> None:
     try:
         sys.stdout.write(json.dumps(answer) + "\n")
@@ -133,7 +131,8 @@ def _write(answer: Answer) -> None:
 
 def _end(bug: threading.ExceptHookArgs) -> None:
     """End the process with a thread that failed; without it, a card would be deaf."""
-    threading.__excepthook__(bug)
+    if not isinstance(bug.exc_value, DriverReset):  # that one was answered
+        threading.__excepthook__(bug)
     os._exit(1)
 
 

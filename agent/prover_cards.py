@@ -8,10 +8,11 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from edgeproof.agent.card_prover import FAILURES, Answer, CardProver, failure
-from edgeproof.errors import EdgeproofError
+from edgeproof.agent.card_prover import CardProver
+from edgeproof.agent.failures import FAILURES, Answer, explained, failure
 from edgeproof.kernels import machine
 from edgeproof.kernels.machine import Machine
+from edgeproof.proofs.reasons import Reason
 
 Command = tuple[Mapping[str, Any], float]
 """A command, and the ``time.monotonic`` at which it arrived."""
@@ -27,10 +28,11 @@ class Prover:
         self._own = own
         self._unlocked = answer
         self._lock = threading.Lock()
+        self._works: dict[int, CardProver] = {}
         self._queues: dict[int, queue.SimpleQueue[Command]] = {}
         for card in own.cards:
             commands = self._queues[card.index] = queue.SimpleQueue()
-            work = CardProver(card, self._answer)
+            work = self._works[card.index] = CardProver(card, self._answer)
             name = f"card {card.index}"
             threading.Thread(
                 target=_serve, args=(work, commands), name=name, daemon=True
@@ -44,16 +46,17 @@ class Prover:
                     self._ready(None)
                 case "warm":
                     self._ready(command["phase_ms"] / 1000)
+                case "cease":
+                    # At once, beside the card's thread: that one is at work.
+                    if work := self._works.get(command["card"]):
+                        work.cease(command["job"])
                 case _ if command["card"] in self._queues:
                     self._queues[command["card"]].put((command, arrived))
                 case _:
                     why = f"card {command['card']!r} is not here any more"
-                    self._answer(failure(command, why))
-        except EdgeproofError as error:
-            why = f"{error} ({error.hint})" if error.hint else f"{error}"
-            self._answer(failure(command, why))
+                    self._answer(failure(command, why, Reason.CARD_GONE))
         except FAILURES as error:
-            self._answer(failure(command, f"{type(error).__name__}: {error}"))
+            self._answer(explained(command, error))
 
     def _answer(self, answer: Answer) -> None:
         with self._lock:

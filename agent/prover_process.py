@@ -4,10 +4,12 @@ import asyncio
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from edgeproof.errors import EdgeproofError
+from edgeproof.proofs.reasons import Reason
 
 LONGEST_LINE = 512 * 1024
 """Bytes of an answer: the largest is an opening of 128 KiB, as hexadecimal."""
@@ -33,7 +35,20 @@ Answer = Mapping[str, Any]
 
 
 class ProverFailed(EdgeproofError):  # noqa: N818 - reads as what it is about
-    """The prover could not be started, ended too early, or said nonsense."""
+    """The prover could not be started, ended too early, or said nonsense.
+
+    ``reason`` is its code.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        reason: Reason = Reason.PROVER_FAILED,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +64,9 @@ class CardInfo:
 class ProverProcess:
     """At most one child at a time.
 
-    ``on_answer(answer)`` gets each answer but ``ready``; ``on_end(why)`` is called
-    once for a child that ended without being stopped.  Both run in the event loop.
+    ``on_answer(answer)`` gets each answer but ``ready``; ``on_end(why, reason)`` is
+    called once for a child that ended without being stopped.  Both run in the event
+    loop.
     """
 
     def __init__(
@@ -60,7 +76,7 @@ class ProverProcess:
         threads: int,
         niceness: int,
         on_answer: Callable[[Answer], None],
-        on_end: Callable[[str], None],
+        on_end: Callable[[str, Reason], None],
     ) -> None:
         self._command = command
         self._threads = threads
@@ -104,7 +120,10 @@ class ProverProcess:
         child.stdin.write(json.dumps(command).encode() + b"\n")
 
     async def stop(self) -> None:
-        """End the child, if any: at once, or killed after two seconds."""
+        """End the child, if any: at once, or killed after two seconds.
+
+        One that a driver holds even then is left to the system.
+        """
         child, self._child = self._child, None
         if child is None:
             return
@@ -115,7 +134,9 @@ class ProverProcess:
                 await child.wait()
         except TimeoutError:
             child.kill()
-            await child.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GOODBYE):
+                    await child.wait()
         await self._reap()
 
     async def _reap(self) -> None:
@@ -140,7 +161,7 @@ class ProverProcess:
         except TimeoutError:
             await self.stop()
             msg = f"the prover was not ready after {LONGEST_WARM_UP:g} s"
-            raise ProverFailed(msg) from None
+            raise ProverFailed(msg, reason=Reason.PROVER_HUNG) from None
         except ProverFailed:
             await self.stop()
             raise
@@ -179,7 +200,10 @@ class ProverProcess:
             why = f"it said what no prover says: {error}"
             child.kill()
         code = await child.wait()
-        self._fall(child, why or f"it ended with {code}: {self._last_words or '?'}")
+        killed = code < 0 and not why
+        reason = Reason.PROVER_KILLED if killed else Reason.PROVER_FAILED
+        why = why or f"it ended with {code}: {self._last_words or '?'}"
+        self._fall(child, why, reason)
 
     async def _overhear(self, child: asyncio.subprocess.Process) -> None:
         assert child.stderr is not None  # noqa: S101 - it was started with a pipe
@@ -195,20 +219,30 @@ class ProverProcess:
                 self.notices = tuple(map(str, answer["notices"]))
                 self._ready.set_result(found)
         elif answer["is"] == "failed" and answer["job"] is None and waiting:
-            self._refuse(str(answer["why"]))
+            self._refuse(str(answer["why"]), reason_of(answer))
         else:
             self._on_answer(answer)
 
-    def _refuse(self, why: str) -> None:
+    def _refuse(self, why: str, reason: Reason) -> None:
         if self._ready is not None and not self._ready.done():
             msg = f"the prover cannot work: {why}"
-            self._ready.set_exception(ProverFailed(msg))
+            self._ready.set_exception(ProverFailed(msg, reason=reason))
 
-    def _fall(self, child: asyncio.subprocess.Process, why: str) -> None:
+    def _fall(
+        self, child: asyncio.subprocess.Process, why: str, reason: Reason
+    ) -> None:
         if self._child is not child:
             return  # it was stopped
         self._child = None
         if self._ready is not None and not self._ready.done():
-            self._refuse(why)
+            self._refuse(why, reason)
         else:
-            self._on_end(why)
+            self._on_end(why, reason)
+
+
+def reason_of(answer: Answer) -> Reason:
+    """Return the code of a ``failed`` answer; a prover may say none, or nonsense."""
+    try:
+        return Reason(int(answer["reason"]))
+    except (KeyError, TypeError, ValueError):
+        return Reason.PROVER_FAILED

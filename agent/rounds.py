@@ -4,12 +4,14 @@ Every method that may lead to action returns orders, to be carried out in that o
 Times are milliseconds of the caller's clock; only differences matter.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
+from edgeproof.agent.difficulties import Difficulties
 from edgeproof.agent.orders import (
     Abandon,
+    Cease,
+    Ended,
     Fill,
     Multiply,
     Open,
@@ -19,25 +21,28 @@ from edgeproof.agent.orders import (
     Send,
     Walk,
 )
-from edgeproof.agent.work import CardWork, Job, Prefix, Random
-from edgeproof.kernels.shapes import ITEM_BYTES
+from edgeproof.agent.work import (
+    OPENED,
+    WALKS,
+    CardWork,
+    Job,
+    Prefix,
+    Random,
+    amount,
+)
 from edgeproof.proofs import challenge, timetable
 from edgeproof.proofs.parameters import DRAW_SLOTS, LATEST_DRAW, Phase
+from edgeproof.proofs.reasons import Reason
 from edgeproof.telemetry import signing
 from edgeproof.telemetry.description import Description
 from edgeproof.telemetry.messages import (
     Opening,
     Receipt,
+    Skip,
     Statement,
 )
 from edgeproof.telemetry.messages import Phase as PhaseValue
 from edgeproof.telemetry.signing import Key
-
-OPENED = frozenset({Phase.WALK, Phase.MATMUL, Phase.SECOND_WALK})
-"""The phases whose work is opened; nonces prove themselves."""
-
-WALKS = frozenset({Phase.WALK, Phase.SECOND_WALK})
-"""The phases that need what was filled."""
 
 RECEIPT_WAIT = 4
 """Missing receipts are waited for this part (a quarter) of a slot after the draw."""
@@ -59,6 +64,8 @@ class Rounds:
         self._key = key
         self.sizes: Mapping[int, int] = {}
         """The n of each card; a card that is not here takes no part."""
+        self.unfilled: Container[int] = ()
+        """The cards whose owner lends no memory."""
         self._margin = margin_ms
         self._rng = rng
         self._works: dict[Job, CardWork] = {}
@@ -66,8 +73,10 @@ class Rounds:
         self._openings: dict[Job, bytes] = {}
         self._held: set[Job] = set()
         """The fills whose memory is held."""
-        self._hashes: dict[int, dict[int, tuple[int, int]]] = {}
-        self._stated: dict[int, tuple[int, int]] = {}
+        self._resting: Mapping[int, Reason] = {}
+        self._lost: dict[Job, Reason] = {}
+        """The fills given up before their walks, of which the network is to hear."""
+        self._difficulties = Difficulties(self._network)
 
     def phase(self, value: PhaseValue, entropy: bytes, now: int) -> list[Order]:
         """Begin the work of a phase whose value just came, on every card."""
@@ -75,9 +84,14 @@ class Rounds:
         orders: list[Order] = []
         for card in self.sizes:
             job = Job(value.round, phase, card)
-            unfilled = phase in WALKS and _fill_of(job) not in self._held
-            if job in self._works or unfilled:
+            fill = job.fill
+            if job in self._works or (phase is Phase.FILL and card in self.unfilled):
                 continue
+            reason = self._resting.get(card)
+            if phase in WALKS and fill not in self._held:
+                if fill not in self._lost:
+                    continue  # there was none, or it was said that there is none
+                reason = self._lost.pop(fill)
             length = self._network.phase_ms[phase]
             work = CardWork(
                 job=job,
@@ -88,10 +102,72 @@ class Rounds:
                 rng=self._rng,
             )
             self._works[job] = work
+            if reason is not None:
+                orders += self._spare(card, reason)
+                orders += self._give_up(work, reason, now)
+                continue
             domain, device = challenge.DOMAINS[phase], self._key.address
             seed = challenge.card_seed(domain, entropy, value.value, device, card)
             orders += self._begin(work, seed)
         return orders
+
+    def rest(self, resting: Mapping[int, Reason], now: int) -> list[Order]:
+        """Note which cards must rest from now on, and why; end at once what they do.
+
+        What they have committed in full is still opened, when it is drawn.
+        """
+        self._resting = resting
+        orders: list[Order] = []
+        for card, reason in resting.items():
+            for work in self._works.values():
+                if work.job.card == card and not work.closed:
+                    orders.append(Cease(work.job))
+                    orders += self._give_up(work, reason, now)
+            orders += self._spare(card, reason)
+        return orders
+
+    def failed(self, job: Job, reason: Reason, now: int) -> list[Order]:
+        """Note that the work on ``job``, or its opening, has failed.
+
+        Nonces that were found prove themselves; all else needs to be opened.
+        """
+        work = self._works.get(job)
+        if work is None or work.given_up:
+            return []
+        if work.done:  # it is the opening that failed
+            return [Ended(job, reason)]
+        if job.phase is Phase.POW and not work.empty:
+            return [*self.finished(job, now), Ended(job, reason)]
+        return self._give_up(work, reason, now)
+
+    def _give_up(self, work: CardWork, reason: Reason, now: int) -> list[Order]:
+        """Let nothing of a job count, and say why where that can arrive in time."""
+        work.give_up()
+        job = work.job
+        orders: list[Order] = [Ended(job, reason)]
+        if job.phase is Phase.POW:
+            self._difficulties.forget(job.card, job.round)
+        fill = job.fill
+        if job.phase in (Phase.FILL, *WALKS):
+            self._lost.pop(fill, None)  # one word is enough for both walks
+            if fill in self._held:
+                orders.append(self._release(fill))
+        if now <= work.begun + work.length + self._network.commit_grace_ms:
+            skip = Skip(
+                device=self._key.address,
+                round=job.round,
+                card=job.card,
+                phase=int(job.phase),
+                reason=int(reason),
+            )
+            orders.append(Send(signing.sign(skip, self._domain, self._key)))
+        return orders
+
+    def _spare(self, card: int, reason: Reason) -> list[Order]:
+        """Give a card's memory back; its next walk will tell the network why."""
+        fills = [fill for fill in sorted(self._held) if fill.card == card]
+        self._lost |= dict.fromkeys(fills, reason)
+        return [self._release(fill) for fill in fills]
 
     def _begin(self, work: CardWork, seed: bytes) -> list[Order]:
         job = work.job
@@ -106,7 +182,7 @@ class Rounds:
                 fill = Fill(job, seed, permutations, walk_ms, work.until)
                 return [*released, fill]
             case Phase.WALK | Phase.SECOND_WALK:
-                return [Walk(job, _fill_of(job), seed, work.until)]
+                return [Walk(job, job.fill, seed, work.until)]
             case Phase.MATMUL:
                 return [Multiply(job, seed, self.sizes[job.card], work.until)]
             case Phase.POW:
@@ -134,16 +210,19 @@ class Rounds:
         over = job.phase is Phase.SECOND_WALK or (
             job.phase is Phase.WALK and work.size is None
         )
-        fill = _fill_of(job)
+        fill = job.fill
         return [self._release(fill)] if over and fill in self._held else []
 
     def due(self, now: int) -> list[Order]:
         """Return what is due now: commitments to send, work to open."""
         orders: list[Order] = []
         for work in self._works.values():
+            open_before = not work.closed
             signed = work.commit(now, self._key, self._domain)
             if signed is not None:
                 orders.append(Send(signed))
+            elif open_before and work.closed and work.late:
+                orders += self._give_up(work, Reason.PROVER_HUNG, now)
         return orders + self._draw(now)
 
     def next_due(self) -> int | None:
@@ -178,6 +257,11 @@ class Rounds:
         work = self._works.get(job)
         return work is not None and not work.closed
 
+    def untouched(self, job: Job) -> bool:
+        """Tell whether work on ``job`` is wanted, and nothing was found yet."""
+        work = self._works.get(job)
+        return work is not None and not work.closed and work.size is None
+
     def opened(self, job: Job, payload: bytes) -> list[Order]:
         """Return the message that answers the draw with the prover's ``payload``."""
         digest = self._openings.get(job)
@@ -204,43 +288,31 @@ class Rounds:
             if slot > last + DRAW_SLOTS + LATEST_DRAW + self._network.opening_slots:
                 del self._works[job]
                 self._openings.pop(job, None)
-        orders += [
-            self._release(fill)
-            for fill in sorted(self._held)
-            if slot
-            > timetable.commit_slot(self._network, fill.round, Phase.SECOND_WALK)
-        ]
+        past = [f for f in sorted(self._held) if self._is_walked(f, slot)]
+        orders += [self._release(fill) for fill in past]
+        for fill in [f for f in self._lost if self._is_walked(f, slot)]:
+            del self._lost[fill]
         kept = slot - self._network.decided_after - self._network.round_slots
         self._draws = {s: draw for s, draw in self._draws.items() if s >= kept}
         return orders
 
+    def gone(self, reason: Reason) -> None:
+        """Note that the prover has ended, with every memory that it held."""
+        self._lost |= dict.fromkeys(self._held, reason)
+        self._held.clear()
+
+    def _is_walked(self, fill: Job, slot: int) -> bool:
+        """Tell whether the last walk over what ``fill`` filled is over in ``slot``."""
+        last = timetable.commit_slot(self._network, fill.round, Phase.SECOND_WALK)
+        return slot > last
+
     def statement(self, statement: Statement) -> None:
         """Take over the difficulties that an epoch's close has found."""
-        pairs = iter(statement.difficulties)
-        for card, difficulty in zip(pairs, pairs, strict=True):
-            stated = self._stated.get(card)
-            if stated is None or stated[0] < statement.epoch:
-                self._stated[card] = (statement.epoch, difficulty)
+        self._difficulties.statement(statement)
 
     def difficulty(self, card: int) -> tuple[int | None, int]:
-        """Return the difficulty of the next pow, or None and the hashes that set it.
-
-        They are those of the last pow of this card that counted; of the rounds before
-        a statement's close, the statement knows better.
-        """
-        epoch, difficulty = self._stated.get(card, (-1, None))
-        close = timetable.close_of(self._network, epoch) if epoch >= 0 else -1
-        later = [
-            (opened, items << size)
-            for opened, (items, size) in self._hashes.get(card, {}).items()
-            if items
-            and timetable.commit_slot(self._network, opened, Phase.POW) >= close
-        ]
-        if later:
-            return None, max(later)[1]
-        if difficulty is None:
-            return self._network.first_difficulty, 0
-        return difficulty, 0
+        """See ``Difficulties.next``."""
+        return self._difficulties.next(card)
 
     @property
     def work(self) -> dict[Job, int]:
@@ -252,27 +324,17 @@ class Rounds:
         for job, work in self._works.items():
             prefix = self._prefix(job, trust_acks=False)
             if prefix is not None and work.size is not None:
-                found[job] = _work(job.phase, prefix.items, work.size)
+                found[job] = amount(job.phase, prefix.items, work.size)
         return found
 
     @property
     def memory(self) -> dict[str, Any]:
-        """What sets the next difficulties, as JSON values, for ``remember``."""
-        return {
-            "stated": [[card, *stated] for card, stated in self._stated.items()],
-            "hashes": [
-                [card, opened, *hashes]
-                for card, known in self._hashes.items()
-                for opened, hashes in known.items()
-            ],
-        }
+        """What a restart must know, as JSON values, for ``remember``."""
+        return self._difficulties.memory
 
     def remember(self, memory: Mapping[str, Any]) -> None:
         """Go on from the ``memory`` of an earlier boot; an empty one knows nothing."""
-        for card, epoch, difficulty in memory.get("stated", ()):
-            self._stated[card] = (epoch, difficulty)
-        for card, opened, items, size in memory.get("hashes", ()):
-            self._hashes.setdefault(card, {})[opened] = (items, size)
+        self._difficulties.remember(memory)
 
     @property
     def busy(self) -> bool:
@@ -288,10 +350,8 @@ class Rounds:
         if job.phase is not Phase.POW or work.size is None:
             return
         prefix = self._prefix(job, trust_acks=False)
-        known = self._hashes.setdefault(job.card, {})
-        known[job.round] = (prefix.items if prefix else 0, work.size)
-        for opened in sorted(known)[:-8]:
-            del known[opened]
+        items = prefix.items if prefix else 0
+        self._difficulties.proven(job.card, job.round, items, work.size)
 
     def _prefix(self, job: Job, *, trust_acks: bool) -> Prefix | None:
         last = timetable.commit_slot(self._network, job.round, job.phase)
@@ -337,14 +397,3 @@ class Rounds:
             count = network.opened_tiles if tiles else network.opened_lanes
             orders.append(Open(job, draw, prefix.items, count))
         return orders
-
-
-def _fill_of(job: Job) -> Job:
-    """Return the fill of the same card in the same round."""
-    return replace(job, phase=Phase.FILL)
-
-
-def _work(phase: Phase, items: int, size: int) -> int:
-    if phase is Phase.MATMUL:
-        return items * size**3
-    return size * ITEM_BYTES if phase in WALKS else items << size

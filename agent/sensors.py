@@ -4,16 +4,14 @@ Readings are taken in a thread of their own, so that a disk or driver that hangs
 never delays a heartbeat.
 """
 
-import asyncio
-import contextlib
 import json
-import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import psutil
 
+from edgeproof.agent.aside import Aside
 from edgeproof.kernels import nvml
 
 LONGEST = 4096
@@ -59,36 +57,11 @@ class Sampler:
     def __init__(
         self, sense: Callable[[], Reading] = read, *, timeout: float = 5.0
     ) -> None:
-        self._sense = sense
-        self._timeout = timeout
-        self._thread: threading.Thread | None = None
+        self._aside = Aside(lambda: as_text(sense()), timeout=timeout)
 
     async def sample(self) -> str | None:
         """Return a sample as JSON; None if it fails or takes too long."""
-        if self._thread is not None and self._thread.is_alive():
-            return None
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[str | None] = loop.create_future()
-
-        def finish(text: str | None) -> None:
-            if not done.done():
-                done.set_result(text)
-
-        def work() -> None:
-            text = None
-            with contextlib.suppress(Exception):
-                text = as_text(self._sense())
-            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-                loop.call_soon_threadsafe(finish, text)
-
-        # A daemon: one that hangs must not keep the process from ending.
-        self._thread = threading.Thread(target=work, name="sensors", daemon=True)
-        self._thread.start()
-        try:
-            async with asyncio.timeout(self._timeout):
-                return await done
-        except TimeoutError:
-            return None
+        return await self._aside.call()
 
 
 def _part(sense: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever JSON holds

@@ -1,33 +1,29 @@
 """The agent at work: hears the network, beats, reports, proves, until told to stop.
 
 Light on purpose: no settings library, no command line, no numbers or kernels are
-imported here, since this process runs all day (``python -m edgeproof.agent.service``
-is what ``edgeproof agent run`` becomes once its settings are resolved).
+imported here, since this process runs all day; ``serving`` starts it.
 """
 
 import asyncio
 import random
 import secrets
-import signal
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 
-from edgeproof.agent import beacons, identity
+from edgeproof.agent import beacons
 from edgeproof.agent.beacons import Follower
 from edgeproof.agent.delivery import Delivery, notice_cancellation, wall_ms
+from edgeproof.agent.figures import figures
 from edgeproof.agent.heartbeats import Heartbeats
 from edgeproof.agent.options import Options
 from edgeproof.agent.outbox import OUTBOX_FILE, Outbox, OutboxFull
 from edgeproof.agent.prover_process import ProverFailed
-from edgeproof.agent.proving import MakeRounds, Proving
+from edgeproof.agent.proving import MakeRounds, Message, Proving
 from edgeproof.agent.rounds import Rounds
 from edgeproof.agent.sensors import Sampler
-from edgeproof.agent.state import State
-from edgeproof.errors import EdgeproofError
-from edgeproof.logs import configure, logger
-from edgeproof.proofs import scores
-from edgeproof.proofs.parameters import PHASE_BUCKET, Bucket
+from edgeproof.agent.state import DISK_FULL_FILE, State
+from edgeproof.logs import logger
+from edgeproof.proofs.reasons import Reason
 from edgeproof.telemetry import signing, topics
 from edgeproof.telemetry.broker import BrokerUnavailable, Connection, Envelope, Will
 from edgeproof.telemetry.description import Description
@@ -36,18 +32,20 @@ from edgeproof.telemetry.hexes import to_hex
 from edgeproof.telemetry.message import Signed
 from edgeproof.telemetry.messages import (
     Beacon,
-    Commitment,
-    ConnectToken,
-    Opening,
     Seal,
     Status,
     Telemetry,
 )
-from edgeproof.telemetry.mqtt import Identity, MqttConnection
 from edgeproof.telemetry.signing import Key
 
 GOODBYE_S = 3.0
 """Seconds that the last messages may take at a shutdown."""
+
+WARM_AGAIN_S = 300.0
+"""A prover that could not be made ready is given another chance after this long."""
+
+KEEP_S = 15.0
+"""How old what a status shows of the cards' work can be."""
 
 Connect = Callable[[Will, Callable[[], None], Callable[[str], None]], Connection]
 """Make a connection from a will, ``on_connect()`` and ``on_disconnect(reason)``."""
@@ -80,9 +78,13 @@ class AgentService:
         self._boot = secrets.token_bytes(16)
         self._rng = random.SystemRandom()
         self._log = logger()
-        self._state = State(options.state_dir)
+        (options.state_dir / DISK_FULL_FILE).unlink(missing_ok=True)
+        self._full = False
+        self._state = State(options.state_dir, on_full=self._disk_full)
         self._outbox = Outbox(
-            options.state_dir / OUTBOX_FILE, limit_bytes=options.outbox_bytes
+            options.state_dir / OUTBOX_FILE,
+            limit_bytes=options.outbox_bytes,
+            on_full=self._disk_full,
         )
         position = self._state.position() or beacons.start(description)
         self._follower = Follower(description, key.address, position)
@@ -95,8 +97,10 @@ class AgentService:
             options,
             send=self._send_signed,
             make_rounds=make_rounds,
+            on_end=lambda job, reason: self._state.save_end(job, reason, wall_ms()),
         )
         self._proving.remember(self._state.get("memory") or {})
+        self._proving.load.remember(self._state.get("load") or {})
         self._reactions: Mapping[str, Callable[[bytes], None]] = {
             "ack": self._on_ack,
             "beacon": self._on_beacon,
@@ -133,6 +137,7 @@ class AgentService:
                             self._beat(),
                             self._report(),
                             self._prove(),
+                            self._keep(),
                             self._say_hello(connection),
                         )
                     ]
@@ -141,6 +146,7 @@ class AgentService:
                         task.cancel()
                 await self._say_goodbye(connection)
         finally:
+            self._save_load()
             self._state.save_position(self._follower.position)
             self._outbox.close()
             self._state.close()
@@ -179,11 +185,19 @@ class AgentService:
                     await connection.publish(topic, self._status(online=False))
 
     async def _prove(self) -> None:
+        while True:
+            if await self._warm():
+                await self._proving.run()
+            await asyncio.sleep(WARM_AGAIN_S)
+
+    async def _warm(self) -> bool:
+        """Compile the kernels; return whether there are any to prove with."""
         try:
             await self._proving.warm()
         except ProverFailed as error:
             # Without proofs there is still uptime to show, and a person to see why.
             self._log.error("no proofs", why=str(error), hint=error.hint)
+            self._state.save_end(None, error.reason, wall_ms())
         cards = [
             {"card": c.card, "name": c.name, "kind": c.kind, "size": c.size}
             for c in self._proving.cards
@@ -192,7 +206,41 @@ class AgentService:
         self._log.info("prover ready", cards=cards)
         self._delivery.hold()
         self.ready.set()
-        await self._proving.run()
+        return bool(cards)
+
+    async def _keep(self) -> None:
+        """Keep on disk what a status shows of the work, once a while."""
+        while True:
+            await asyncio.sleep(KEEP_S)
+            self._save_load()
+            self._outbox.store.retry()
+            self._state.store.retry()
+
+    def _save_load(self) -> None:
+        if self._proving.load.changed:
+            self._state.put("load", self._proving.load.memory(wall_ms() / 1000))
+
+    def _disk_full(self, full: bool) -> None:  # noqa: FBT001 - what a store calls
+        """Say that messages and state are in memory for now, or on the disk again."""
+        if not full:
+            full = self._outbox.store.full or self._state.store.full
+        if full == self._full:
+            return
+        self._full = full
+        # A file without content, since there may be room for no other word.
+        marker = self._options.state_dir / DISK_FULL_FILE
+        with suppress(OSError):
+            if full:
+                marker.touch(mode=0o600)
+            else:
+                marker.unlink()
+        if full:
+            hint = "free some room; until then a restart loses what waits"
+            reason = Reason.DISK_FULL
+            self._log.error("the disk is full", reason=reason.name, hint=hint)
+            self._state.save_end(None, reason, wall_ms())
+        else:
+            self._log.info("the disk has room again")
 
     async def _listen(self, connection: Connection) -> None:
         while True:
@@ -270,23 +318,10 @@ class AgentService:
                 self._state.put("acknowledged", acknowledged)
 
     def _note_figures(self) -> None:
-        """Remember what the latest receipts prove: of both walks, the lower one."""
-        least: dict[tuple[int, int, Bucket], int] = {}
-        for job, work in self._proving.work.items():
-            name = (job.round, job.card, PHASE_BUCKET[job.phase])
-            least[name] = min(work, least.get(name, work))
-        figures = [
-            {
-                "round": opened,
-                "card": card,
-                "bucket": bucket.name.lower(),
-                "unit": bucket.unit,
-                "committed": str(scores.figure(self._network, bucket, work)),
-            }
-            for (opened, card, bucket), work in least.items()
-        ]
-        if figures:
-            self._state.put("figures", figures)
+        """Remember what the latest receipts prove."""
+        found = figures(self._network, self._proving.work)
+        if found:
+            self._state.put("figures", found)
             self._state.put("memory", self._proving.memory)
 
     async def _beat(self) -> None:
@@ -346,65 +381,5 @@ class AgentService:
             self._log.error("message lost", kind=kind, why=str(error))
         self._delivery.wake()
 
-    def _send_signed(
-        self, signed: Signed[Seal] | Signed[Commitment] | Signed[Opening]
-    ) -> None:
+    def _send_signed(self, signed: Signed[Seal] | Message) -> None:
         self.send(type(signed.message).__name__.lower(), signed.encode())
-
-
-def mqtt(options: Options, description: Description, key: Key) -> Connect:
-    """Return what connects to the network's broker as the device that ``key`` is.
-
-    The password is a token signed at each attempt: ``0x`` and its hexadecimal bytes.
-    """
-
-    def password() -> str:
-        token = ConnectToken(key.address, wall_ms())
-        return to_hex(signing.sign(token, description.domain, key).encode())
-
-    def connect(
-        will: Will, on_connect: Callable[[], None], on_disconnect: Callable[[str], None]
-    ) -> Connection:
-        return MqttConnection(
-            options.broker or description.broker,
-            Identity(to_hex(key.address), password),
-            will=will,
-            on_connect=on_connect,
-            on_disconnect=on_disconnect,
-        )
-
-    return connect
-
-
-async def serve(options: Options) -> None:
-    """Run the enrolled device in ``options.state_dir`` until SIGTERM or SIGINT.
-
-    Raises ``EdgeproofError`` where it cannot even start.
-    """
-    state = State(options.state_dir)
-    description = state.network()
-    state.close()
-    key = identity.device_key(options.state_dir)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        loop.add_signal_handler(number, stop.set)
-    connect = mqtt(options, description, key)
-    await AgentService(options, description, key, connect=connect).run(stop)
-
-
-def main(text: str) -> int:
-    """Run with the options that ``Options.as_text`` wrote; return the exit code."""
-    options = Options.from_text(text)
-    configure(options.log_level)
-    try:
-        asyncio.run(serve(options))
-    except EdgeproofError as error:
-        hint = f"\nhint: {error.hint}" if error.hint else ""
-        sys.stderr.write(f"error: {error}{hint}\n")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))

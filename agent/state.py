@@ -6,12 +6,15 @@ writes; any number of readers look at the same time.
 
 import json
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from edgeproof.agent.beacons import Position
+from edgeproof.agent.store import Store
+from edgeproof.agent.work import Job
 from edgeproof.errors import EdgeproofError
 from edgeproof.proofs.reasons import Reason
 from edgeproof.telemetry import description
@@ -22,16 +25,25 @@ from edgeproof.telemetry.messages import Statement
 STATE_FILE = "state.sqlite"
 """Name of the database in the state folder."""
 
+DISK_FULL_FILE = "disk-full"
+"""Name of the empty file there that says that all is held in memory."""
+
 KEPT_STATEMENTS = 1000
 """Statements of the latest epochs that are kept."""
 
 KEPT_REFUSALS = 20
 """Refused messages of which the reason is kept."""
 
+KEPT_ENDS = 20
+"""Ends of work that came to nothing, or to less, of which the reason is kept."""
+
 SCHEMA = """
 create table if not exists facts (name text primary key, value text not null);
 create table if not exists statements (epoch integer primary key, value text not null);
 """
+
+TABLES = {"facts": ("name", "value"), "statements": ("epoch", "value")}
+"""What makes a row."""
 
 
 class NotEnrolled(EdgeproofError):  # noqa: N818 - reads as what it is about
@@ -47,37 +59,51 @@ class OtherNetwork(EdgeproofError):  # noqa: N818 - reads as what it is about
 
 
 class State:
-    """The agent's memory in one file; every write is on disk when it returns."""
+    """The agent's memory in one file; every write is on disk when it returns.
 
-    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+    In memory while the disk is full: ``on_full(full)`` is called when that changes.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        read_only: bool = False,
+        on_full: Callable[[bool], None] = lambda _full: None,
+    ) -> None:
         path = folder / STATE_FILE
         if read_only and not path.exists():
-            raise _not_enrolled(folder)
+            raise not_enrolled(folder)
         try:
-            self._db = _read(path) if read_only else _write(folder, path)
+            disk = _read(path) if read_only else _write(folder, path)
         except (OSError, sqlite3.Error) as error:
             msg = f"cannot open {path}: {error}"
             hint = "is the folder yours and writable, and the disk not full?"
             raise BrokenState(msg, hint=hint) from None
+        self._store = Store(disk, TABLES, on_full=on_full)
+
+    @property
+    def store(self) -> Store:
+        """Where everything is: on the disk, or in memory while that is full."""
+        return self._store
 
     def close(self) -> None:
         """Release the file."""
-        self._db.close()
+        self._store.close()
 
     def get(self, name: str) -> Any:  # noqa: ANN401 - whatever JSON holds
         """Return the fact ``name``, None if it is not known."""
-        row = self._db.execute(
-            "select value from facts where name = ?", [name]
-        ).fetchone()
+        sql = "select value from facts where name = ?"
+        row = self._store.db.execute(sql, [name]).fetchone()
         return None if row is None else json.loads(row[0])
 
     def put(self, name: str, value: object) -> None:
         """Remember a fact."""
-        self._db.execute(
+        sql = (
             "insert into facts values (?, ?)"
-            " on conflict (name) do update set value = excluded.value",
-            [name, json.dumps(value)],
+            " on conflict (name) do update set value = excluded.value"
         )
+        self._store.write(lambda db: db.execute(sql, [name, json.dumps(value)]))
 
     def pin(self, text: str) -> Description:
         """Check and remember a network's signed description, and return it.
@@ -105,7 +131,7 @@ class State:
         """Return the pinned network; raise ``NotEnrolled`` if there is none."""
         known = self.get("description")
         if known is None:
-            raise _not_enrolled(Path())
+            raise not_enrolled(Path())
         return description.read(known)
 
     def save_position(self, position: Position) -> None:
@@ -134,18 +160,18 @@ class State:
 
     def save_statement(self, statement: Statement) -> None:
         """Remember what the network said of an epoch; the first word stands."""
-        self._db.execute(
-            "insert or ignore into statements values (?, ?)",
-            [statement.epoch, json.dumps(_readable(statement))],
-        )
-        self._db.execute(
-            "delete from statements where epoch <= ?",
-            [statement.epoch - KEPT_STATEMENTS],
-        )
+        row = [statement.epoch, json.dumps(_readable(statement))]
+        old = "delete from statements where epoch <= ?"
+
+        def work(db: sqlite3.Connection) -> None:
+            db.execute("insert or ignore into statements values (?, ?)", row)
+            db.execute(old, [statement.epoch - KEPT_STATEMENTS])
+
+        self._store.write(work)
 
     def statements(self, count: int = 1) -> list[dict[str, Any]]:
         """Return the latest statements, newest first."""
-        rows = self._db.execute(
+        rows = self._store.db.execute(
             "select value from statements order by epoch desc limit ?", [count]
         )
         return [json.loads(value) for (value,) in rows]
@@ -155,6 +181,18 @@ class State:
         refused = self.get("refused") or []
         refused.append({"kind": kind, "reason": _reason(reason), "at": at})
         self.put("refused", refused[-KEPT_REFUSALS:])
+
+    def save_end(self, job: Job | None, reason: int, at: int) -> None:
+        """Remember why work came to nothing, or to less than it could have.
+
+        A ``job`` of None is the whole device.
+        """
+        ends = self.get("ends") or []
+        end = {"reason": _reason(reason), "at": at}
+        if job is not None:
+            where = {"round": job.round, "phase": job.phase.name, "card": job.card}
+            end |= where
+        self.put("ends", [*ends, end][-KEPT_ENDS:])
 
 
 def open_pinned(folder: Path) -> Description:
@@ -177,7 +215,8 @@ def _write(folder: Path, path: Path) -> sqlite3.Connection:
     return db
 
 
-def _not_enrolled(folder: Path) -> NotEnrolled:
+def not_enrolled(folder: Path) -> NotEnrolled:
+    """Return the error to raise; an empty path is not named in it."""
     where = f" ({folder} knows no network)" if folder != Path() else ""
     msg = f"this device is not enrolled{where}"
     hint = "edgeproof agent enrol --network URL --owner-key-file FILE"

@@ -3,13 +3,15 @@
 Reads the state beside a running agent or without one; never asks the network.
 """
 
+import math
 import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from edgeproof.agent import identity, outbox
-from edgeproof.agent.state import State
+from edgeproof.agent import identity, load, outbox, pause
+from edgeproof.agent.state import DISK_FULL_FILE, State
+from edgeproof.proofs import timetable
 from edgeproof.proofs.parameters import Bucket
 from edgeproof.telemetry.hexes import to_hex
 from edgeproof.units import quantity
@@ -24,17 +26,26 @@ def collect(folder: Path) -> dict[str, Any]:
         network = state.network()
         statements = state.statements(1)
         position = state.position()
+        cards = state.get("cards") or []
+        expected = timetable.expected_load(network.parameters)
+        names, known = [card["card"] for card in cards], state.get("load") or {}
+        worked = load.per_hour(known, names, expected, time.time())
         return {
             "device": to_hex(identity.device_key(folder).address),
             "owner": state.get("owner"),
             "network": to_hex(network.network_id),
             "coordinator": to_hex(network.coordinator),
             "explorer": network.api,
+            "disk_full": (folder / DISK_FULL_FILE).exists(),
+            "paused": pause.is_paused(folder),
             "last_beacon_slot": position.slot if position else None,
             "last_acknowledged": state.get("acknowledged"),
             "statement": statements[0] if statements else None,
             "figures": state.get("figures") or [],
-            "cards": state.get("cards") or [],
+            "cards": cards,
+            "load": {str(card): round(s, 1) for card, s in worked.items()},
+            "expected_load": round(expected, 1),
+            "ends": state.get("ends") or [],
             "refused": state.get("refused") or [],
             "unacknowledged": outbox.backlog(folder),
         }
@@ -50,11 +61,23 @@ def lines(found: dict[str, Any], now: float | None = None) -> list[str]:
         ("last heard", _slot(found["last_beacon_slot"])),
         ("acknowledged", _acknowledged(found["last_acknowledged"], now)),
     ]
+    if found["disk_full"]:
+        rows.append(
+            ("disk full", "messages wait in memory; free some room (DISK_FULL)")
+        )
+    if found["paused"]:
+        rows.append(("paused", "nothing is proven until `edgeproof agent resume`"))
     rows += [("card", _card(card)) for card in found["cards"]]
+    most = math.ceil(found["expected_load"])
+    rows += [
+        ("proof load", f"{seconds:.1f} s/h on card {card} (of {most})")
+        for card, seconds in found["load"].items()
+    ]
     rows += [("committed", _figure(figure)) for figure in found["figures"]]
     rows += _statement(found["statement"])
     waiting = ", ".join(f"{n} {kind}" for kind, n in found["unacknowledged"].items())
     rows.append(("unacknowledged", waiting or "nothing"))
+    rows += [("ended", _end(end, now)) for end in found["ends"][-5:]]
     rows += [("refused", _refusal(refusal)) for refusal in found["refused"][-3:]]
     return [f"{name:<15} {text}" for name, text in rows]
 
@@ -83,6 +106,17 @@ def _card(card: dict[str, Any]) -> str:
 def _figure(figure: dict[str, Any]) -> str:
     shown = quantity(int(figure["committed"]), figure["unit"])
     return f"{shown} by card {figure['card']} in the round of slot {figure['round']}"
+
+
+def _end(end: dict[str, Any], now: float) -> str:
+    ago = max(0, int(now - end["at"] / 1000))
+    reason = f"{end['reason']['text']} ({end['reason']['name']}), {ago} s ago"
+    if "phase" not in end:
+        return reason
+    phase = end["phase"].lower().replace("_", " ")
+    return (
+        f"{phase} by card {end['card']} in the round of slot {end['round']}: {reason}"
+    )
 
 
 def _refusal(refusal: dict[str, Any]) -> str:

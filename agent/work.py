@@ -4,10 +4,10 @@ Items are what a commitment's payload holds: 32-byte roots of finished products 
 walk, or 8-byte nonces.  Times are milliseconds of the caller's clock.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from edgeproof.kernels.shapes import MAX_PRODUCTS, MAX_SOLUTIONS
+from edgeproof.kernels.shapes import ITEM_BYTES, MAX_PRODUCTS, MAX_SOLUTIONS
 from edgeproof.proofs.keccak import keccak
 from edgeproof.proofs.parameters import Phase
 from edgeproof.telemetry import signing
@@ -21,6 +21,12 @@ MOST_MESSAGES = 16
 
 SHORTEST_PAUSE_MS = 400
 """Between two commitments of one card: each costs a signature and a receipt."""
+
+OPENED = frozenset({Phase.WALK, Phase.MATMUL, Phase.SECOND_WALK})
+"""The phases whose work is opened; nonces prove themselves."""
+
+WALKS = frozenset({Phase.WALK, Phase.SECOND_WALK})
+"""The phases that need what was filled."""
 
 MOST_ITEMS = {
     Phase.FILL: 0,
@@ -47,6 +53,11 @@ class Job:
     round: int
     phase: Phase
     card: int
+
+    @property
+    def fill(self) -> "Job":
+        """The fill of the same card in the same round."""
+        return replace(self, phase=Phase.FILL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +93,10 @@ class CardWork:
     rng: Random
     size: int | None = None
     closed: bool = False
+    done: bool = False
+    """Whether the prover has ended its work, well or not."""
+    given_up: bool = False
+    """Whether nothing of it may count any more."""
     sent: list[Sent] = field(default_factory=list)
     _found: list[bytes] = field(default_factory=list)
     _count: int = 0
@@ -112,9 +127,32 @@ class CardWork:
 
     def finished(self, now: int) -> None:
         """Note that nothing more will be found: the last commitment comes soon."""
+        self.done = True
         soon = now + int(self.margin * self.rng.random() / 2)
         self.last_at = min(self.last_at, soon)
         self.next_at = min(self.next_at, self.last_at)
+
+    def give_up(self) -> None:
+        """Commit and open nothing more, and let nothing count that was committed."""
+        self.closed = self.given_up = True
+        self.sent.clear()
+        self._found.clear()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was committed, nor waits to be."""
+        return not self.sent and not self._found
+
+    @property
+    def late(self) -> bool:
+        """Whether it is over without anything to show that its phase asks for.
+
+        A search can end well without a nonce.
+        """
+        asked = self.job.phase in OPENED or (
+            self.job.phase is Phase.POW and not self.done
+        )
+        return self.closed and not self.sent and asked
 
     def commit(self, now: int, key: Key, domain: Domain) -> Signed[Commitment] | None:
         """Return the next commitment if one is due now."""
@@ -175,3 +213,10 @@ class CardWork:
                 break
             items, digest = items + sent.items, sent.digest
         return None if digest is None else Prefix(items, digest)
+
+
+def amount(phase: Phase, items: int, size: int) -> int:
+    """Return the work of so many items, in the unit of its bucket's work."""
+    if phase is Phase.MATMUL:
+        return items * size**3
+    return size * ITEM_BYTES if phase in WALKS else items << size

@@ -111,3 +111,15 @@ def rounds(
         if round_opens(network, slot, entropies[slot], last):
             last = slot
             yield slot
+
+
+def expected_load(network: Parameters) -> float:
+    """Return the seconds of an hour that rounds take, on average over entropy.
+
+    Rounds open by a draw in every slot that may hold one, so that the slots between
+    two are 1 + q + q^2 + ... on average, q being the probability of no round.
+    """
+    quiet = 1 - 1 / network.round_one_in
+    draws = network.round_gap - network.round_slots
+    slots = network.round_slots + sum(quiet**n for n in range(1, draws + 1))
+    return 3600 * network.round_ms / (slots * network.slot_ms)

@@ -17,7 +17,8 @@ from pathlib import Path
 from edgeproof.agent import identity, settings
 from edgeproof.agent.delivery import wall_ms
 from edgeproof.agent.rounds import Rounds
-from edgeproof.agent.service import AgentService, mqtt
+from edgeproof.agent.service import AgentService
+from edgeproof.agent.serving import mqtt
 from edgeproof.agent.state import open_pinned
 from edgeproof.agent.work import Random
 from edgeproof.logs import configure

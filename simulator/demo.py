@@ -63,8 +63,8 @@ CHEAT_SLOT_MS = 1_000
 CHEAT_BEAT_MS = -500
 """One that cheats with heartbeats starts before the first of them."""
 
-MATMUL_SHARE = 1
-"""Threads of each prover: several share this machine's cores."""
+CPU_SHARE = 0.001
+"""Of the cores, for each prover: one thread, since several share this machine."""
 
 
 def run(plan: Plan, console: Console) -> bool:
@@ -260,7 +260,7 @@ def _agent_environment(network: Network, agent: Agent) -> dict[str, str]:
     environment = {
         # Three agents cannot share a card, and the demo is the same everywhere.
         "EDGEPROOF_CARDS": "cpu",
-        "EDGEPROOF_AGENT_PROVER_THREADS": str(MATMUL_SHARE),
+        "EDGEPROOF_AGENT_CPU_SHARE": str(CPU_SHARE),
         "EDGEPROOF_AGENT_TELEMETRY_S": "2",
         "EDGEPROOF_AGENT_RESEND_S": "2",
         "EDGEPROOF_AGENT_PROVER_LINGER_S": "60",

@@ -12,6 +12,7 @@ from edgeproof.kernels.cpu.compiler import threads
 from edgeproof.kernels.cpu.keccak import LANES
 from edgeproof.kernels.cpu.spread import spread
 from edgeproof.kernels.cpu.trees import Tree
+from edgeproof.kernels.failures import CardOutOfMemory
 from edgeproof.kernels.scalar import Words
 from edgeproof.kernels.seeds import seed_words, walk_key
 from edgeproof.kernels.shapes import (
@@ -38,8 +39,8 @@ class CpuMemory:
         """Reserve room for ``most`` items of a 32-byte seed.
 
         Raises:
-            EdgeproofError: this machine does not have the room, or no memory may
-                have so many items.
+            CardOutOfMemory: this machine does not have the room.
+            EdgeproofError: no memory may have so many items.
 
         """
         if not FEWEST_ITEMS <= most <= MOST_ITEMS:
@@ -49,7 +50,7 @@ class CpuMemory:
             self._items = np.empty((most, ITEM_WORDS), dtype=np.uint64)
         except (MemoryError, ValueError) as error:
             msg = f"{most * ITEM_BYTES} bytes do not fit this machine's memory"
-            raise EdgeproofError(msg, hint="prove a smaller share of it") from error
+            raise CardOutOfMemory(msg, hint="prove a smaller share of it") from error
         self._seed = seed_words(seed)
         self.permutations = permutations
         self.items = 0

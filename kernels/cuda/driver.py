@@ -13,6 +13,7 @@ from typing import IO, Any
 from edgeproof.errors import EdgeproofError
 from edgeproof.kernels.cuda.architectures import Capability
 from edgeproof.kernels.cuda.compiler import SIMULATED, cuda
+from edgeproof.kernels.failures import CardOutOfMemory, DriverReset
 
 DRIVER = "the NVIDIA driver"
 
@@ -33,6 +34,9 @@ HINTS = {
     "UNKNOWN": "see the kernel's log (dmesg) for lines with NVRM or Xid",
 }
 """What a person can do about an error, by the end of its name in the driver API."""
+
+LOST = frozenset({"INVALID_DEVICE", "NO_DEVICE", "ECC_UNCORRECTABLE", "UNKNOWN"})
+"""Those of them after which, too, only a new process can use the card, if any."""
 
 FATAL = "the card's work is lost; a new process can use it again"
 """The hint for every other error: in CUDA it poisons the whole process."""
@@ -92,8 +96,13 @@ def translated(what: str) -> Iterator[None]:
 
 def _refusal(what: str, said: str) -> EdgeproofError:
     said = " ".join(said.split())[:300]
-    hint = next((hint for end, hint in HINTS.items() if end in said), FATAL)
-    return EdgeproofError(f"{what} says: {said}", hint=hint)
+    end = next((end for end in HINTS if end in said), "")
+    kind = EdgeproofError
+    if end == "OUT_OF_MEMORY":
+        kind = CardOutOfMemory
+    elif end in LOST or (not end and "CUDA_ERROR" in said):
+        kind = DriverReset
+    return kind(f"{what} says: {said}", hint=HINTS.get(end, FATAL))
 
 
 @contextlib.contextmanager

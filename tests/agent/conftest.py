@@ -31,6 +31,7 @@ from edgeproof.telemetry.messages import (
     Phase,
     Receipt,
     Seal,
+    Skip,
     Statement,
     Status,
     Telemetry,
@@ -45,6 +46,7 @@ KINDS: dict[str, type[Message]] = {
     "seal": Seal,
     "commitment": Commitment,
     "opening": Opening,
+    "skip": Skip,
     "status": Status,
 }
 
@@ -195,7 +197,7 @@ class Coordinator:
             )
             if self.copies[keccak(raw)] == 1:
                 self.heard[kind].append((self.slot, message))
-                if kind in {"seal", "commitment", "opening"}:
+                if kind in {"seal", "commitment", "opening", "skip"}:
                     digest = message.digest(self.description.domain)
                     self.waiting.append((message.device, digest))
             if self.acknowledges and kind != "status":

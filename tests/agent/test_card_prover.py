@@ -13,11 +13,14 @@ import pytest
 from edgeproof.agent import card_prover
 from edgeproof.agent.card_prover import FIRST_ITEMS, CardProver
 from edgeproof.agent.prover_cards import Prover
+from edgeproof.errors import EdgeproofError
 from edgeproof.kernels.card import Card, Product, Walk
 from edgeproof.kernels.cpu.card import CpuCard
+from edgeproof.kernels.failures import CardOutOfMemory, DriverReset
 from edgeproof.kernels.machine import Machine
 from edgeproof.kernels.scalar import Words
 from edgeproof.kernels.shapes import lanes
+from edgeproof.proofs.reasons import Reason
 
 SEED = "01" * 32
 
@@ -249,3 +252,115 @@ def test_what_is_too_large_to_keep_is_made_again_for_its_opening(
         prover.serve(opening, time.monotonic())
         payloads.append(answers[-1]["payload"])
     assert payloads[0] == payloads[1] == payloads[2]
+
+
+class Stopping(FakeCard):
+    """A card whose work is ended from another thread after a few pieces of it."""
+
+    def __init__(self, job: int) -> None:
+        super().__init__(walks=10**6)
+        self.job = job
+        self.pieces = 0
+        self.prover: CardProver | None = None
+
+    def piece(self) -> None:
+        self.pieces += 1
+        if self.pieces == 3 and self.prover is not None:
+            self.prover.cease(self.job)
+
+    def product(self, seed: bytes, n: int) -> Product:
+        del seed, n
+        self.piece()
+        return Product(bytes(32), np.zeros((4, 2), dtype=np.uint64))
+
+    def search(self, seed: bytes, difficulty: int, start: int, count: int) -> Words:
+        self.piece()
+        return super().search(seed, difficulty, start, count)
+
+    def room(self, share: float) -> int:
+        self.piece()
+        return super().room(share)
+
+
+MULTIPLY = {"do": "multiply", "card": 0, "seed": SEED, "size": 512}
+SEARCH = {"do": "search", "card": 0, "seed": SEED, "difficulty": 8, "hashes": 0}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param({**MULTIPLY, "job": 7, "milliseconds": 60_000}, id="multiply"),
+        pytest.param({**SEARCH, "job": 7, "milliseconds": 60_000}, id="search"),
+        pytest.param(fill(7, 60_000, share=0.9), id="fill"),
+    ],
+)
+def test_work_that_must_cease_ends_with_its_piece(command: dict[str, Any]) -> None:
+    card, answers = Stopping(7), list[Any]()
+    card.prover = CardProver(card, answers.append)
+    card.prover.serve(command, time.monotonic())
+    assert answers[-1] == {"is": "done", "job": 7}
+    assert card.pieces == 3
+    # ... and what was filled so far is not held.
+    card.prover.serve(walk(8, of=7), time.monotonic())
+    assert "was not filled" in answers[-1]["why"]
+
+
+def test_what_has_not_begun_when_it_must_cease_never_does() -> None:
+    card, answers = Stopping(0), list[Any]()
+    prover = CardProver(card, answers.append)
+    prover.serve(fill(), time.monotonic())
+    prover.cease(2)
+    prover.serve(walk(2), time.monotonic())
+    assert answers == [{"is": "done", "job": 1}, {"is": "done", "job": 2}]
+    assert card.memories[0].walked == []
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError(), Reason.CARD_OUT_OF_MEMORY),
+        (CardOutOfMemory("full"), Reason.CARD_OUT_OF_MEMORY),
+        (EdgeproofError("wrong", hint="this way"), Reason.PROVER_FAILED),
+        (ValueError("wrong"), Reason.PROVER_FAILED),
+    ],
+)
+def test_what_a_card_raises_has_a_code_and_the_next_command_is_served(
+    error: Exception, reason: Reason
+) -> None:
+    class Raising(Stopping):
+        def product(self, seed: bytes, n: int) -> Product:
+            del seed, n
+            raise error
+
+    multiply = {**MULTIPLY, "job": 1, "milliseconds": 100}
+    failed, done = served(Raising(0), multiply, fill(2))
+    assert (failed["is"], failed["reason"]) == ("failed", reason)
+    assert done["is"] == "done"
+
+
+def test_a_driver_that_lost_its_work_is_answered_and_ends_the_thread() -> None:
+    class Lost(Stopping):
+        def product(self, seed: bytes, n: int) -> Product:
+            del seed, n
+            msg = "CUDA_ERROR_LAUNCH_FAILED"
+            raise DriverReset(msg)
+
+    answers: list[Any] = []
+    prover = CardProver(Lost(0), answers.append)
+    with pytest.raises(DriverReset):
+        prover.serve({**MULTIPLY, "job": 1, "milliseconds": 100}, time.monotonic())
+    assert answers[-1]["reason"] == Reason.DRIVER_RESET
+
+
+@pytest.mark.parametrize(
+    ("card", "reason"),
+    [
+        (FakeCard(room=10), Reason.CARD_OUT_OF_MEMORY),
+        (FakeCard(walks=10), Reason.PROVER_FAILED),
+    ],
+)
+def test_a_fill_that_finds_too_little_says_what_of(
+    card: FakeCard, reason: Reason
+) -> None:
+    (answer,) = served(card, fill())
+    assert answer["reason"] == reason

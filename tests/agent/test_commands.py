@@ -13,7 +13,11 @@ from typer.testing import CliRunner
 from edgeproof.agent import enrolment, status
 from edgeproof.agent.commands import app
 from edgeproof.agent.options import Options
-from edgeproof.agent.state import NotEnrolled, State
+from edgeproof.agent.pause import PAUSE_FILE
+from edgeproof.agent.state import DISK_FULL_FILE, KEPT_ENDS, NotEnrolled, State
+from edgeproof.agent.work import Job
+from edgeproof.proofs.parameters import Phase
+from edgeproof.proofs.reasons import Reason
 from edgeproof.telemetry.signing import Key
 
 if TYPE_CHECKING:
@@ -33,6 +37,9 @@ def enrolled(coordinator: "Coordinator", options: Options) -> Path:
     figure = {"round": 6, "card": 0, "bucket": "memory", "unit": "bytes"}
     state.put("figures", [figure | {"committed": str(3 << 29)}])
     state.save_refusal("seal", 8, 0)
+    state.put("load", {"since": 0, "minutes": [[0, int(time.time()) // 60, 26.44]]})
+    state.save_end(Job(6, Phase.SECOND_WALK, 0), Reason.SKIPPED_HOT, 0)
+    state.save_end(None, Reason.DISK_FULL, 0)
     state.save_statement(coordinator.statement(done.device, 3))
     state.close()
     return options.state_dir
@@ -50,6 +57,10 @@ def test_status_tells_what_the_network_said(enrolled: Path) -> None:
         "after its deadline",
         "A CPU (cpu), n = 1024",
         "1.5 GiB by card 0 in the round of slot 6",
+        "proof load      26.4 s/h on card 0 (of 1980)",
+        "second walk by card 0 in the round of slot 6: the card was hotter",
+        "(SKIPPED_HOT)",
+        "the device's disk was full (DISK_FULL)",
     ):
         assert expected in result.output
 
@@ -66,6 +77,44 @@ def test_status_of_no_device_says_what_to_do(tmp_path: Path) -> None:
         status.collect(tmp_path)
     assert "agent enrol" in caught.value.hint
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pause_is_a_file_that_status_shows(enrolled: Path) -> None:
+    folder = ["--state", str(enrolled)]
+
+    def says(word: str) -> str:
+        result = CliRunner().invoke(app, [word, *folder])
+        assert result.exit_code == 0
+        return result.output
+
+    assert "paused" not in says("status")
+    for _ in range(2):
+        assert "agent resume" in says("pause")
+    assert (enrolled / PAUSE_FILE).stat().st_mode & 0o777 == 0o600
+    assert "paused" in says("status")
+    for _ in range(2):
+        says("resume")
+    assert "paused" not in says("status")
+
+
+def test_a_full_disk_is_shown(enrolled: Path) -> None:
+    (enrolled / DISK_FULL_FILE).touch()
+    assert "free some room" in "\n".join(status.lines(status.collect(enrolled)))
+
+
+def test_the_last_ends_are_kept(enrolled: Path) -> None:
+    state = State(enrolled)
+    for number in range(KEPT_ENDS + 5):
+        state.save_end(Job(number, Phase.POW, 0), Reason.PROVER_HUNG, number)
+    state.close()
+    ends = status.collect(enrolled)["ends"]
+    assert [end["round"] for end in ends] == list(range(5, KEPT_ENDS + 5))
+
+
+@pytest.mark.parametrize("word", ["pause", "resume"])
+def test_no_device_cannot_be_paused(tmp_path: Path, word: str) -> None:
+    result = CliRunner().invoke(app, [word, "--state", str(tmp_path / "nothing")])
+    assert isinstance(result.exception, NotEnrolled)
 
 
 @pytest.mark.parametrize("arguments", [["enrol"], ["status", "--nonsense"], ["dance"]])
@@ -106,7 +155,7 @@ def test_the_service_is_light_too() -> None:
     heavy = ("numba", "numpy", "web3", "pydantic", "typer", "rich", "stamina")
     program = (
         "import sys\n"
-        "from edgeproof.agent import service\n"
+        "from edgeproof.agent import serving\n"
         f"print([name for name in {heavy!r} if name in sys.modules])"
     )
     done = subprocess.run(

@@ -29,13 +29,13 @@ class Prover:
 
     def __init__(self, *command: str) -> None:
         self.answers: asyncio.Queue[Any] = asyncio.Queue()
-        self.ends: asyncio.Queue[str] = asyncio.Queue()
+        self.ends: asyncio.Queue[tuple[str, Reason]] = asyncio.Queue()
         self.process = ProverProcess(
             command or PROVER,
             threads=1,
             niceness=5,
             on_answer=self.answers.put_nowait,
-            on_end=self.ends.put_nowait,
+            on_end=lambda why, reason: self.ends.put_nowait((why, reason)),
         )
 
     async def until(self, kind: str) -> list[Any]:
@@ -239,8 +239,9 @@ async def test_a_killed_prover_is_reported_and_another_can_be_started(
     prover.multiply(1, 30_000)
     assert prover.process.process_id is not None
     os.kill(prover.process.process_id, signal.SIGKILL)
-    why = await asyncio.wait_for(prover.ends.get(), 10)
+    why, reason = await asyncio.wait_for(prover.ends.get(), 10)
     assert "-9" in why
+    assert reason is Reason.PROVER_KILLED
     assert not prover.process.running
     with pytest.raises(ProverFailed):
         prover.multiply(2)
@@ -294,8 +295,9 @@ async def test_a_bug_ends_the_prover_rather_than_leave_a_card_deaf() -> None:
     buggy = Prover(sys.executable, "-c", BUG)
     await buggy.process.load()
     buggy.multiply(1)
-    why = await asyncio.wait_for(buggy.ends.get(), 10)
+    why, reason = await asyncio.wait_for(buggy.ends.get(), 10)
     assert "ended with 1" in why
+    assert reason is Reason.PROVER_FAILED
     assert "a bug" in why
 
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from edgeproof.agent.options import Options
-from edgeproof.agent.orders import Search
+from edgeproof.agent.orders import Fill, Search
 from edgeproof.agent.prover_process import ProverFailed
 from edgeproof.agent.proving import Proving, clock_ms
 from edgeproof.agent.work import Job
 from edgeproof.proofs.parameters import Phase
+from edgeproof.proofs.reasons import Reason
 from edgeproof.simulator.epochs import SimulatedNetwork
 
 GPU = {"card": 0, "name": "NVIDIA X", "kind": "cuda", "size": 16384}
@@ -42,7 +43,12 @@ class Stage:
         self.proving = Proving(
             network.description,
             network.devices[0].key,
-            Options(state_dir=folder, prover_command=command),
+            Options(
+                state_dir=folder,
+                prover_command=command,
+                prover_memory_share=0.3,
+                gpu_memory_share=0.7,
+            ),
             send=lambda _signed: None,
         )
 
@@ -51,8 +57,12 @@ class Stage:
         self._told.write_text(json.dumps({command: answer}))
 
     @property
+    def told(self) -> list[Any]:
+        return [json.loads(line) for line in self._log.read_text().splitlines()]
+
+    @property
     def commands(self) -> list[str]:
-        return [json.loads(line)["do"] for line in self._log.read_text().splitlines()]
+        return [command["do"] for command in self.told]
 
 
 @pytest.fixture
@@ -84,8 +94,9 @@ async def test_what_stands_in_for_a_card_is_not_given_its_work(
     stage: Stage, cards: list[Any]
 ) -> None:
     stage.will_answer("load", cards, "the driver broke")
-    with pytest.raises(ProverFailed, match="card 0 is not here any more"):
+    with pytest.raises(ProverFailed, match="card 0 is not here any more") as caught:
         await stage.proving._serve(search())
+    assert caught.value.reason is Reason.CARD_GONE
     assert "search" not in stage.commands
     assert stage.proving._prover.notices == ("the driver broke",)
 
@@ -99,3 +110,26 @@ async def test_a_card_that_comes_back_works_again(stage: Stage) -> None:
     await stage.proving._serve(search())
     await stage.proving._prover.stop()
     assert stage.commands[-1] == "search"
+
+
+async def test_a_prover_without_its_cards_is_not_kept(stage: Stage) -> None:
+    stage.will_answer("load", [CPU])
+    with pytest.raises(ProverFailed):
+        await stage.proving._serve(search())
+    stage.will_answer("load", [GPU])
+    await stage.proving._serve(search())
+    await stage.proving._prover.stop()
+    assert stage.commands == ["warm", "load", "load", "search"]
+
+
+@pytest.mark.parametrize(("card", "share"), [(GPU, 0.7), (CPU, 0.3)])
+async def test_a_fill_takes_the_share_of_its_kind_of_memory(
+    stage: Stage, card: dict[str, Any], share: float
+) -> None:
+    stage.will_answer("warm", [{**card, "size": 512}])
+    await stage.proving.warm()
+    await stage.proving._serve(
+        Fill(Job(7, Phase.FILL, 0), bytes(32), 2, 100, clock_ms() + 1000)
+    )
+    await stage.proving._prover.stop()
+    assert (stage.commands[-1], stage.told[-1]["share"]) == ("fill", share)

@@ -1,19 +1,22 @@
 """The whole agent, its prover included, against a coordinator over a memory broker."""
 
 import asyncio
+import sqlite3
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from edgeproof.agent import outbox, pause, state
 from edgeproof.agent.options import Options
 from edgeproof.agent.outbox import OUTBOX_FILE, Outbox
 from edgeproof.agent.sensors import Sampler
 from edgeproof.agent.service import AgentService
+from edgeproof.agent.store import Store
 from edgeproof.proofs import (
     challenge,
     matmul,
@@ -24,6 +27,7 @@ from edgeproof.proofs import (
 )
 from edgeproof.proofs.keccak import keccak
 from edgeproof.proofs.parameters import Phase
+from edgeproof.proofs.reasons import Reason
 from edgeproof.telemetry import signing
 from edgeproof.telemetry.broker import Connection, Will
 from edgeproof.telemetry.hexes import to_hex
@@ -235,3 +239,68 @@ async def test_a_prover_that_cannot_start_costs_no_uptime(
     await live(coordinator, broken, device, 3)
     assert [beat.slot for _, beat in coordinator.heard["heartbeat"]] == [0, 1, 2]
     assert coordinator.heard["commitment"] == []
+
+
+async def test_a_full_disk_costs_neither_uptime_nor_proofs(
+    coordinator: "Coordinator",
+    options: Options,
+    device: Key,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stores: list[Store] = []
+
+    class Small(Store):
+        """A store whose disk has no page left."""
+
+        def __init__(self, disk: sqlite3.Connection, *given: Any, **more: Any) -> None:
+            super().__init__(disk, *given, **more)
+            # One page less than it has is as much as it has.
+            disk.execute("pragma max_page_count = 1")
+            stores.append(self)
+
+    coordinator.acknowledges = False  # so that the outbox grows
+    monkeypatch.setattr(outbox, "Store", Small)
+    monkeypatch.setattr(state, "Store", Small)
+    marker = options.state_dir / state.DISK_FULL_FILE
+    running = asyncio.create_task(live(coordinator, options, device, 5))
+    async with asyncio.timeout(60):
+        while not marker.exists():  # noqa: ASYNC110 - a file tells
+            await asyncio.sleep(0.01)
+    await running
+    assert [beat.slot for _, beat in coordinator.heard["heartbeat"]] == [0, 1, 2, 3, 4]
+    assert coordinator.heard["commitment"]
+    assert any(store.full for store in stores)
+
+    # With room again, what waits is on the disk, and the journal tells why.
+    for name in ("outbox", "state"):
+        monkeypatch.setattr({"outbox": outbox, "state": state}[name], "Store", Store)
+    await live(coordinator, options, device, 1)
+    assert not marker.exists()
+
+
+async def test_a_pause_amid_a_round_is_told_and_uptime_goes_on(
+    coordinator: "Coordinator", options: Options, device: Key
+) -> None:
+    phases = replace(
+        coordinator.parameters, slot_ms=3000, phase_ms=(50, 50, 2500, 50, 50)
+    )
+    coordinator = replace(coordinator, parameters=phases)
+    options = replace(options, prover_memory_share=0.0)
+    running = asyncio.create_task(live(coordinator, options, device, 3))
+    async with asyncio.timeout(60):
+        while not coordinator.heard["commitment"]:  # noqa: ASYNC110 - a list tells
+            await asyncio.sleep(0.01)
+    pause.pause(options.state_dir)
+    await running
+    assert [beat.slot for _, beat in coordinator.heard["heartbeat"]] == [0, 1, 2]
+    skips = [(skip.round, skip.phase) for _, skip in coordinator.heard["skip"]]
+    first = skips[0][0]
+    assert skips[0] == (first, Phase.MATMUL)
+    assert {skip.reason for _, skip in coordinator.heard["skip"]} == {
+        Reason.SKIPPED_PAUSED
+    }
+    assert max(m.round for _, m in coordinator.heard["commitment"]) == first
+    known = state.State(options.state_dir, read_only=True)
+    ends = known.get("ends")
+    known.close()
+    assert ends[-1]["reason"]["name"] == "SKIPPED_PAUSED"

@@ -42,6 +42,16 @@ def test_what_is_given_outweighs_the_environment(
         ("OUTBOX_BYTES", "100"),
         ("PROVER_NICENESS", "20"),
         ("PROVER_MEMORY_SHARE", "1.0"),
+        ("GPU_MEMORY_SHARE", "1.0"),
+        ("CPU_SHARE", "0"),
+        ("CPU_SHARE", "1.5"),
+        ("MAX_CELSIUS", "200"),
+        ("MAX_CELSIUS", "hot"),
+        ("MAX_WATTS", "1"),
+        ("HOURS", "at night"),
+        ("HOURS", "22:00-25:00"),
+        ("HOURS", "22:60-07:00"),
+        ("ONLY_WHEN_IDLE", "perhaps"),
         ("PROVER_COMMAND", "[]"),
         ("LOG_LEVEL", "loud"),
     ],
@@ -70,3 +80,31 @@ def test_options_survive_their_way_to_the_service(
     options = settings.load()
     assert options.prover_command == ("prove", "it")
     assert Options.from_text(options.as_text()) == options
+
+
+def test_limits_are_none_unless_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEPROOF_AGENT_MAX_CELSIUS", "")
+    options = settings.load()
+    assert (options.max_celsius, options.max_watts, options.hours) == (None, None, "")
+    assert not options.only_when_idle
+    assert (options.gpu_memory_share, options.prover_memory_share) == (0.8, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("share", "cores", "threads"),
+    [(1.0, 16, 16), (0.5, 5, 2), (0.01, 16, 1), (2 / 3, 3, 2), (0.58, 100, 58)],
+)
+def test_a_share_of_the_cores_becomes_threads(
+    share: float, cores: int, threads: int
+) -> None:
+    assert settings.Settings(cpu_share=share).threads(cores) == threads
+
+
+def test_a_prover_that_does_not_step_back_cannot_tell_whether_others_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("EDGEPROOF_AGENT_ONLY_WHEN_IDLE", "true")
+    assert settings.load().only_when_idle
+    monkeypatch.setenv("EDGEPROOF_AGENT_PROVER_NICENESS", "0")
+    with pytest.raises(settings.BadSetting, match=r"ONLY_WHEN_IDLE.*NICENESS"):
+        settings.load()

@@ -15,8 +15,11 @@ from numba.cuda.cudadrv.error import CudaSupportError, NvvmSupportError
 from edgeproof.errors import EdgeproofError
 from edgeproof.kernels.cuda import driver
 from edgeproof.kernels.cuda.driver import Device
+from edgeproof.kernels.failures import CardOutOfMemory, DriverReset
 
 api_error: Callable[[int, str], Exception] = cuda_driver.CudaAPIError
+
+FULL, LOST, OTHER = CardOutOfMemory, DriverReset, EdgeproofError
 
 DEVICE = Device(1, "NVIDIA X", "GPU-5a", (9, 0), 1 << 34)
 
@@ -28,23 +31,24 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("error", "hint"),
+    ("error", "hint", "kind"),
     [
-        (lambda: api_error(2, "CUDA_ERROR_OUT_OF_MEMORY"), "smaller size"),
-        (MemoryError, "smaller size"),
-        (lambda: api_error(222, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION"), "driver"),
-        (lambda: api_error(209, "CUDA_ERROR_NO_BINARY_FOR_GPU"), "driver"),
-        (lambda: api_error(46, "CUDA_ERROR_DEVICE_UNAVAILABLE"), "exclusive"),
-        (lambda: api_error(101, "CUDA_ERROR_INVALID_DEVICE"), "vanished"),
-        (lambda: api_error(214, "CUDA_ERROR_ECC_UNCORRECTABLE"), "faulty"),
-        (lambda: api_error(719, "CUDA_ERROR_LAUNCH_FAILED"), "new process"),
-        (lambda: api_error(999, "CUDA_ERROR_UNKNOWN"), "dmesg"),
-        (lambda: CudaSupportError("no driver\n  here"), "new process"),
-        (lambda: NvvmSupportError("no NVVM"), "new process"),
+        (lambda: api_error(2, "CUDA_ERROR_OUT_OF_MEMORY"), "smaller size", FULL),
+        (MemoryError, "smaller size", FULL),
+        (lambda: api_error(222, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION"), "driver", OTHER),
+        (lambda: api_error(209, "CUDA_ERROR_NO_BINARY_FOR_GPU"), "driver", OTHER),
+        (lambda: api_error(46, "CUDA_ERROR_DEVICE_UNAVAILABLE"), "exclusive", OTHER),
+        (lambda: api_error(101, "CUDA_ERROR_INVALID_DEVICE"), "vanished", LOST),
+        (lambda: api_error(214, "CUDA_ERROR_ECC_UNCORRECTABLE"), "faulty", LOST),
+        (lambda: api_error(719, "CUDA_ERROR_LAUNCH_FAILED"), "new process", LOST),
+        (lambda: api_error(700, "CUDA_ERROR_ILLEGAL_ADDRESS"), "new process", LOST),
+        (lambda: api_error(999, "CUDA_ERROR_UNKNOWN"), "dmesg", LOST),
+        (lambda: CudaSupportError("no driver\n  here"), "new process", OTHER),
+        (lambda: NvvmSupportError("no NVVM"), "new process", OTHER),
     ],
 )
 def test_every_error_of_the_driver_says_what_to_do(
-    error: Callable[[], Exception], hint: str
+    error: Callable[[], Exception], hint: str, kind: type
 ) -> None:
     with (
         pytest.raises(EdgeproofError, match="card 1") as refused,
@@ -52,6 +56,7 @@ def test_every_error_of_the_driver_says_what_to_do(
     ):
         raise error()
     assert hint in refused.value.hint
+    assert type(refused.value) is kind
     assert "\n" not in str(refused.value)
 
 
