@@ -14,6 +14,10 @@ PROVER = (sys.executable, "-m", "edgeproof.agent.prover")
 MEBIBYTE = 1024 * 1024
 
 
+COMMIT_MARGIN_MS = 150
+"""Work stops this long before its phase ends, unless set otherwise."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """One agent's settings, resolved.  ``settings`` documents each for owners."""
@@ -40,7 +44,7 @@ class Options:
     only_when_idle: bool = False
     outbox_bytes: int = 64 * MEBIBYTE
     resend_s: float = 10.0
-    commit_margin_ms: int = 150
+    commit_margin_ms: int = COMMIT_MARGIN_MS
     """Work stops this long before its phase ends, so that the last message arrives."""
     log_level: str = "info"
 

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from edgeproof.agent import limits
 from edgeproof.agent.folders import default_state_dir
-from edgeproof.agent.options import MEBIBYTE, PROVER, Options
+from edgeproof.agent.options import COMMIT_MARGIN_MS, MEBIBYTE, PROVER, Options
 from edgeproof.errors import EdgeproofError
 
 PREFIX = "EDGEPROOF_AGENT_"
@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     """Most bytes of messages that wait for their acknowledgement."""
     resend_s: Annotated[float, Field(ge=0.5, le=3600)] = 10.0
     """A message without acknowledgement is sent again after this long."""
-    commit_margin_ms: Annotated[int, Field(ge=0, le=5000)] = 150
+    commit_margin_ms: Annotated[int, Field(ge=0, le=5000)] = COMMIT_MARGIN_MS
     """Work stops this long before its phase ends."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severity of what is logged."""

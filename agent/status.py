@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeproof.agent import identity, load, outbox, pause
+from edgeproof.agent.options import COMMIT_MARGIN_MS
 from edgeproof.agent.state import DISK_FULL_FILE, State
 from edgeproof.proofs import timetable
 from edgeproof.proofs.parameters import Bucket
@@ -27,7 +28,7 @@ def collect(folder: Path) -> dict[str, Any]:
         statements = state.statements(1)
         position = state.position()
         cards = state.get("cards") or []
-        expected = timetable.expected_load(network.parameters)
+        expected = timetable.expected_load(network.parameters, COMMIT_MARGIN_MS)
         names, known = [card["card"] for card in cards], state.get("load") or {}
         worked = load.per_hour(known, names, expected, time.time())
         return {

@@ -7,6 +7,7 @@ import pytest
 
 from edgeproof.agent import load
 from edgeproof.agent.load import Load
+from edgeproof.agent.options import COMMIT_MARGIN_MS
 from edgeproof.proofs import timetable
 from edgeproof.proofs.parameters import Parameters, demo
 
@@ -64,6 +65,8 @@ def test_a_clock_that_is_set_does_no_harm(step: float) -> None:
 
 def test_a_network_of_usual_parameters_takes_less_than_half_a_minute_an_hour() -> None:
     assert 29 < timetable.expected_load(Parameters(genesis=1)) < 30
+    worked = timetable.expected_load(Parameters(genesis=1), COMMIT_MARGIN_MS)
+    assert 29 < worked < 29.2
 
 
 @pytest.mark.parametrize("network", [Parameters(genesis=1), demo(1)])

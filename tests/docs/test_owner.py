@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from edgeproof.agent import status
+from edgeproof.agent.options import COMMIT_MARGIN_MS
 from edgeproof.agent.settings import PREFIX, Settings
 from edgeproof.agent.state import KEPT_ENDS
 from edgeproof.agent.store import RETRY_S
@@ -33,7 +34,10 @@ def test_every_code_is_explained() -> None:
 def test_its_numbers_are_those_of_the_program() -> None:
     network = Parameters(genesis=1)
     assert f"{network.round_ms / SECOND:.0f} seconds of work" in TEXT
-    assert f"{timetable.expected_load(network):.1f} s/h at the usual" in TEXT
+    assert (
+        f"{timetable.expected_load(network, COMMIT_MARGIN_MS):.1f} s/h at the usual"
+        in TEXT
+    )
     assert f"every {RETRY_S:.0f} seconds" in TEXT
     assert f"the last {KEPT_ENDS}" in TEXT
     assert SENSE_S == 2, "every two seconds"
@@ -51,7 +55,7 @@ def test_its_lines_of_status_are_laid_out_as_the_program_does() -> None:
         "paused": False,
         "cards": [{"card": 0, "name": "NVIDIA X", "kind": "cuda", "size": 16384}],
         "load": {"0": 26.4},
-        "expected_load": 29.99,
+        "expected_load": 29.1,
         "figures": [
             {"round": 421, "card": 0, "unit": "bytes", "committed": str(3 << 29)}
         ],
