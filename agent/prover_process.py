@@ -86,6 +86,7 @@ class ProverProcess:
         self._child: asyncio.subprocess.Process | None = None
         self._readers: list[asyncio.Task[None]] = []
         self._ready: asyncio.Future[tuple[CardInfo, ...]] | None = None
+        self._ending = asyncio.Lock()
         self._last_words = ""
         self.notices: tuple[str, ...] = ()
         """What the prover said of its cards when it was last made ready."""
@@ -124,6 +125,10 @@ class ProverProcess:
 
         One that a driver holds even then is left to the system.
         """
+        async with self._ending:
+            await self._stop()
+
+    async def _stop(self) -> None:
         child, self._child = self._child, None
         if child is None:
             return
@@ -151,6 +156,8 @@ class ProverProcess:
             self._ready.cancel()
 
     async def _prepare(self, command: Mapping[str, object]) -> tuple[CardInfo, ...]:
+        async with self._ending:
+            pass  # one that is being stopped still holds its cards
         if not self.running:
             await self._start()
         self._ready = asyncio.get_running_loop().create_future()
