@@ -116,7 +116,7 @@ def rounds(
 def expected_load(network: Parameters, margin_ms: int = 0) -> float:
     """Return the seconds of an hour that rounds take, on average over entropy.
 
-    Of each phase its last ``margin_ms`` are not worked in.
+    Of each phase its last ``margin_ms`` are not worked in, half of it at the most.
 
     Rounds open by a draw in every slot that may hold one, so that the slots between
     two are 1 + q + q^2 + ... on average, q being the probability of no round.
@@ -124,5 +124,5 @@ def expected_load(network: Parameters, margin_ms: int = 0) -> float:
     quiet = 1 - 1 / network.round_one_in
     draws = network.round_gap - network.round_slots
     slots = network.round_slots + sum(quiet**n for n in range(1, draws + 1))
-    worked = sum(max(0, length - margin_ms) for length in network.phase_ms)
+    worked = sum(ms - min(margin_ms, ms // 2) for ms in network.phase_ms)
     return 3600 * worked / (slots * network.slot_ms)

@@ -20,10 +20,14 @@ RECOMPUTED = 16
 class _Ram(Disguise):
     """A card whose memory is in this machine's RAM, whatever the card is."""
 
+    def room(self, share: float) -> int:
+        room = self.honest.room(share)
+        return min(room, MOST) if self.active() else room
+
     def memory(self, seed: bytes, permutations: int, most: int) -> Memory:
         if not self.active():
             return self.honest.memory(seed, permutations, most)
-        return self.trick(CpuMemory(seed, permutations, min(most, MOST)), seed)
+        return self.trick(CpuMemory(seed, permutations, most), seed)
 
     def trick(self, held: CpuMemory, seed: bytes) -> Memory:
         raise NotImplementedError

@@ -57,7 +57,7 @@ def test_status_tells_what_the_network_said(enrolled: Path) -> None:
         "after its deadline",
         "A CPU (cpu), n = 1024",
         "1.5 GiB by card 0 in the round of slot 6",
-        "proof load      26.4 s/h on card 0 (of 1545)",
+        "proof load      26.4 s/h on card 0 (of 1170)",
         "second walk by card 0 in the round of slot 6: the card was hotter",
         "(SKIPPED_HOT)",
         "the device's disk was full (DISK_FULL)",

@@ -1,14 +1,18 @@
 """Every cheat of the catalogue, against the real verifier: caught, unpaid, and why."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 
 import pytest
 from threadpoolctl import threadpool_limits
 
+from edgeproof.agent.card_prover import CardProver
 from edgeproof.audit.model import Verdict
+from edgeproof.kernels.cpu.card import CpuCard
 from edgeproof.proofs.parameters import BUCKET_PHASES, Bucket
 from edgeproof.proofs.reasons import Reason
 from edgeproof.simulator import trial
+from edgeproof.simulator.cheats import memories
 from edgeproof.simulator.cheats.catalogue import CHEATS, UnknownCheat, by_kind
 from edgeproof.simulator.cheats.cheat import Cheat
 from edgeproof.simulator.trial import Trial
@@ -118,3 +122,19 @@ def test_an_unknown_cheat_is_named_beside_those_there_are() -> None:
         by_kind("flattery")
     assert caught.value.hint is not None
     assert "one-round-of-two" in caught.value.hint
+
+
+@pytest.mark.parametrize("kind", ["half-memory", "no-memory", "skipped-fill"])
+def test_a_memory_that_cheats_claims_more_than_it_holds_on_a_roomy_card(
+    kind: str,
+) -> None:
+    card = CHEATS[kind].card(CpuCard(), lambda: True)
+    answers: list[Mapping[str, object]] = []
+    prover = CardProver(card, answers.append)
+    seed = bytes(32).hex()
+    fill = {"do": "fill", "permutations": 2, "walk_ms": 500, "share": 0.5}
+    for number, command in enumerate((fill, {"do": "walk", "fill": 0})):
+        job = {"job": number, "card": 0, "seed": seed, "milliseconds": 2000}
+        prover.serve({**job, **command}, time.monotonic())
+    (walked,) = [answer for answer in answers if answer["is"] == "found"]
+    assert walked["size"] == memories.MOST
