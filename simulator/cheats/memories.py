@@ -10,8 +10,8 @@ from edgeproof.kernels.seeds import walk_key
 from edgeproof.kernels.shapes import ITEM_WORDS, WALK_READS, lanes
 from edgeproof.simulator.cheats.cards import Disguise, MemoryInDisguise, made_up
 
-MOST = 1 << 14
-"""Items of a memory that cheats: 2 MiB show a trick as well as more would."""
+MOST = 1 << 12
+"""Items of a memory that cheats: 512 KiB show a trick as well as more would."""
 
 RECOMPUTED = 16
 """One lane in so many is made right after all: for more, a walk has no time."""
