@@ -17,6 +17,9 @@ from pathlib import Path
 VARIABLE = "NUMBA_CACHE_DIR"
 """Numba's own variable; if it is set, the cache lies in a folder under it."""
 
+WARNINGS = "NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS"
+"""Whether Numba warns of grids that leave much of a card idle."""
+
 COMPILERS = ("numba", "llvmlite", "numba-cuda", "nvidia-nvvm")
 """The packages that decide what a source is compiled to."""
 
@@ -27,9 +30,13 @@ _temporary: list[tempfile.TemporaryDirectory[str]] = []
 def prepare() -> Path:
     """Choose the cache folder for this process and its children, and return it.
 
+    Numba is also kept from warning of grids that are small.
+
     Nobody else can write there: compiled code is loaded from it.  Where no lasting
     folder can be had, as in a read-only home, it is a temporary one.
     """
+    # Small grids are on purpose: in a self-check, and at the top of a tree.
+    os.environ.setdefault(WARNINGS, "0")
     name = "kernels-" + fingerprint()
     chosen = os.environ.get(VARIABLE)
     if chosen and Path(chosen).name == name:

@@ -5,7 +5,6 @@ Nothing here needs a driver until a kernel is launched.  With
 contain inline PTX.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar, cast
@@ -18,8 +17,6 @@ from edgeproof.kernels.cuda import architectures
 from edgeproof.kernels.cuda.architectures import Capability
 
 cache.prepare()
-# Small grids are on purpose: in a self-check, and at the top of a tree.
-os.environ.setdefault("NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS", "0")
 
 import numba  # noqa: E402 - it reads the cache folder when it is imported
 from numba import cuda as _cuda  # noqa: E402 - likewise
