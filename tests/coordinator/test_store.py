@@ -12,7 +12,9 @@ from edgeproof.audit.model import EpochRecord
 from edgeproof.coordinator.carried import GENESIS, dump, load
 from edgeproof.coordinator.sqlite_store import SqliteStore
 from edgeproof.coordinator.store import Batch, Kept, Refused, Store
+from edgeproof.proofs.parameters import Phase
 from edgeproof.proofs.reasons import Reason
+from edgeproof.simulator.epochs import Behaviour
 from edgeproof.telemetry.messages import Telemetry
 from tests.coordinator.conftest import NETWORK, OUTCOME, RECORD, Closed, fill
 
@@ -76,6 +78,15 @@ def test_messages_of_a_slot_without_root_move_under_the_next(
     store.seal_slot(2, b"\x07", RECORD.intake[2].signed.encode())
     assert store.arrivals(2) == []
     assert [each.slot for each in read(store).seals] == [2]
+
+
+def test_skips_are_kept_once_like_commitments(store: SqliteStore) -> None:
+    said = {Phase.FILL: Reason.SKIPPED_HOT, Phase.POW: Reason.PROVER_KILLED}
+    record = NETWORK.epoch(behaviours={0: Behaviour(said=said)})
+    fill(store, record)
+    fill(store, record)
+    assert record.skips
+    assert set(read(store).skips) == set(record.skips)
 
 
 def test_a_root_once_kept_never_changes(store: SqliteStore) -> None:
