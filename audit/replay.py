@@ -186,7 +186,8 @@ def replay(record: EpochRecord, verify: Verifier = verify_proof) -> Outcome:
             records=sampling.records(
                 network,
                 record.carried.records,
-                (verdict for verdict in verdicts if verdict.round < end),
+                verdicts,
+                end,
             ),
             previous_bundle=b"",
         ),
@@ -286,7 +287,8 @@ class _Reasons:
             self._seen.add(key)
             if verdict.reason in SKIPS:
                 self._skipped.setdefault(key, verdict.reason)
-            elif verdict.reason:
+            elif verdict.reason and verdict.reason is not Reason.VOID_UNVERIFIED:
+                # What is void for a failure never stands without it.
                 self._failed.setdefault(key, verdict.reason)
 
     def of(

@@ -116,7 +116,7 @@ class RoundJudge:
         self._schedule = schedule
         self._verify = verify
         self._records = record.carried.records
-        self._ledger = Ledger(schedule.network)
+        self._ledger = Ledger(schedule.network, record.carried.figures)
         self._commitments = _by_place(record.commitments)
         self._openings = _by_place(record.openings)
         self._skips = _by_place(record.skips)
@@ -149,6 +149,10 @@ class RoundJudge:
                 self.hashes[device, card] = work
             figure = scores.figure(self._network, bucket, work)
             verdict = Verdict(opened, bucket, device, card, work, figure, reason)
+            if held and not reason and not self._ledger.believes(verdict):
+                if reason := sampling.first_failure(self._verify, held):
+                    verdict = replace(verdict, work=0, figure=0, reason=reason)
+                held.clear()
             self._ledger.note(verdict, held)
             verdicts.append(verdict)
         return verdicts
@@ -166,7 +170,8 @@ class RoundJudge:
     def _drawn(self, decided: BucketRound, device: bytes) -> bool:
         draw, bucket = decided.parts[-1].draw, decided.bucket
         entropy = b"" if draw is None else self._schedule.entropies[draw]
-        record = self._records.get(device, 0)
+        failed = self._ledger.failed(device)
+        record = 0 if failed else self._records.get(device, 0)
         return sampling.drawn(self._network, record, bucket, entropy, device)
 
     def _worth(

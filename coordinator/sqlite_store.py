@@ -23,6 +23,7 @@ from edgeproof.audit.model import (
 from edgeproof.coordinator import carried as carried_json
 from edgeproof.coordinator.store import Batch, Kept
 from edgeproof.proofs import timetable
+from edgeproof.proofs.parameters import Bucket
 from edgeproof.proofs.reasons import Reason
 from edgeproof.proofs.uptime import bitmap
 from edgeproof.telemetry.description import Description
@@ -221,7 +222,7 @@ class SqliteStore:
     def keep_verdicts(self, verdicts: Iterable[Verdict]) -> None:
         """See ``Store.keep_verdicts``."""
         with self._transaction():
-            self._insert("verdict", map(_verdict_row, verdicts))
+            self._keep_verdicts(verdicts)
 
     def close_epoch(
         self, epoch: int, outcome: Outcome, data_hash: bytes, posting: str
@@ -246,7 +247,7 @@ class SqliteStore:
                     }
                 ],
             )
-            self._insert("verdict", map(_verdict_row, outcome.verdicts))
+            self._keep_verdicts(outcome.verdicts)
             self._insert(
                 "attendance",
                 (
@@ -323,6 +324,18 @@ class SqliteStore:
                 state,
                 transaction,
             )
+
+    def _keep_verdicts(self, verdicts: Iterable[Verdict]) -> None:
+        rows = [_verdict_row(verdict) for verdict in verdicts]
+        self._insert("verdict", rows)
+        # Hashes are always verified; their verdicts hang on the epoch before, which may
+        # still be open when one is kept.
+        self._db.conn.executemany(
+            "update verdict set work = :work, figure = :figure, reason = :reason"
+            " where round = :round and bucket = :bucket and device = :device"
+            " and card = :card and reason = 0",
+            [r for r in rows if r["reason"] and r["bucket"] != int(Bucket.HASH)],
+        )
 
     def _in_force(self, epoch: int) -> tuple[Enrolment, ...]:
         """Return each device's latest enrolment for ``epoch`` and for the next one."""

@@ -110,7 +110,11 @@ class Store(Protocol):
         ...
 
     def keep_verdicts(self, verdicts: Iterable[Verdict]) -> None:
-        """Remember what each card's work in a round was found to be worth."""
+        """Remember what each card's work in a round was found to be worth.
+
+        A verdict that is kept stays, but for work that was believed unverified: it may
+        fail, or become void, until its epoch closes.
+        """
         ...
 
     def close_epoch(

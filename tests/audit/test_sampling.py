@@ -40,12 +40,21 @@ QUARTER = replace(
     record_epochs=2,
 )
 NETWORK = SimulatedNetwork(count=2, parameters=QUARTER)
-KNOWN = {device.key.address: 2 for device in NETWORK.devices}
 CHEATER = NETWORK.devices[1].key.address
 
 
+def known(network: SimulatedNetwork) -> Carried:
+    """Return the state after an epoch, with a record for every device."""
+    carried = replay(network.epoch(0), judge_stand_ins).carried
+    records = {device.key.address: 2 for device in network.devices}
+    return replace(carried, records=records)
+
+
+START = known(NETWORK)
+
+
 def with_record(behaviours: dict[int, Behaviour] | None = None) -> EpochRecord:
-    return NETWORK.epoch(0, behaviours, replace(GENESIS, records=KNOWN))
+    return NETWORK.epoch(1, behaviours, START)
 
 
 def counted(record: EpochRecord) -> tuple[Outcome, Counter[Bucket]]:
@@ -107,7 +116,8 @@ def test_without_a_record_or_for_nonces_there_is_no_luck() -> None:
 def test_an_honest_device_with_a_record_costs_about_its_share_and_earns_the_same() -> (
     None
 ):
-    everything = replay(NETWORK.epoch(0), judge_stand_ins)
+    unknown = replace(START, records={})
+    everything = replay(NETWORK.epoch(1, carried=unknown), judge_stand_ins)
     outcome, verified = counted(with_record())
     assert outcome.payouts == everything.payouts
     assert outcome.root == everything.root
@@ -123,15 +133,14 @@ def test_over_many_epochs_a_quarter_is_verified_beside_each_epochs_last() -> Non
     rounds = looked_at = forced = 0
     for seed in range(12):
         network = SimulatedNetwork(count=2, name=f"{seed}", parameters=QUARTER)
-        known = {device.key.address: 2 for device in network.devices}
-        record = network.epoch(0, carried=replace(GENESIS, records=known))
-        outcome, _ = counted(record)
-        for device in known:
+        start = known(network)
+        outcome, _ = counted(network.epoch(1, carried=start))
+        for device in start.records:
             mine = [
                 v
                 for v in outcome.verdicts
                 if (v.device, v.bucket) == (device, Bucket.COMPUTE)
-                and timetable.epoch_of(QUARTER, v.round) == 0
+                and timetable.epoch_of(QUARTER, v.round) == 1
             ]
             rounds += len(mine) - 1
             looked_at += sum(verdict.verified for verdict in mine[:-1])
@@ -144,7 +153,7 @@ def test_over_many_epochs_a_quarter_is_verified_beside_each_epochs_last() -> Non
 def test_who_cheats_in_every_round_is_paid_for_none() -> None:
     outcome, _ = counted(with_record({1: Behaviour(garbage=True)}))
     mine = [v for v in outcome.verdicts if v.device == CHEATER]
-    own = [v for v in mine if timetable.epoch_of(QUARTER, v.round) == 0]
+    own = [v for v in mine if timetable.epoch_of(QUARTER, v.round) == 1]
     assert all(not verdict.figure and verdict.reason for verdict in own)
     assert Reason.VOID_UNVERIFIED in {verdict.reason for verdict in own}
     assert not any(p.reward for p in outcome.payouts if p.device == CHEATER)
@@ -243,7 +252,7 @@ def test_an_epoch_that_is_not_over_forces_nothing() -> None:
 def test_a_record_is_made_of_clean_epochs(
     verdicts: list[Verdict], before: dict[bytes, int], after: dict[bytes, int]
 ) -> None:
-    assert sampling.records(QUARTER, before, verdicts) == after
+    assert sampling.records(QUARTER, before, verdicts, 15) == after
 
 
 def test_records_grow_from_epoch_to_epoch_and_survive_store_and_bundle() -> None:

@@ -1,11 +1,14 @@
 """What a device says it skips: unpaid for its own reason, in time, and no failure."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edgeproof.audit import published
+from edgeproof.audit import layout, published
+from edgeproof.audit.bundle import read_bundle, write_bundle
+from edgeproof.audit.compare import audit
 from edgeproof.audit.errors import BadBundle
 from edgeproof.audit.model import Arrived, EpochRecord, Verdict
 from edgeproof.audit.replay import replay
@@ -184,3 +187,34 @@ def test_an_audit_sees_every_change(change: Any, file: str) -> None:
     published.check(record)
     with pytest.raises(BadBundle, match=file):
         published.check(replace(record, skips=change(record.skips)))
+
+
+def test_a_bundle_with_skips_reads_back_and_its_audit_agrees(tmp_path: Path) -> None:
+    record = NETWORK.epoch(0, {0: Behaviour(said=ALL)})
+    outcome = replay(record, judge_stand_ins)
+    write_bundle(tmp_path / "0", record, outcome)
+    found = read_bundle(tmp_path / "0")
+    assert record.skips
+    assert set(found.record.skips) == set(record.skips)
+    assert layout.input_rows(found.record) == layout.input_rows(record)
+    assert replay(found.record, judge_stand_ins) == found.outcome
+    report = audit(tmp_path / "0", verify=judge_stand_ins, attested=False)
+    assert report.agrees, report.failure
+    assert report.root == outcome.root
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda rows: rows[1:],
+        lambda rows: (replace(rows[0], slot=rows[0].slot + 1), *rows[1:]),
+    ],
+    ids=["dropped", "moved"],
+)
+def test_the_audit_of_a_bundle_sees_a_changed_row(tmp_path: Path, change: Any) -> None:
+    record = NETWORK.epoch(0, {0: Behaviour(said=ALL)})
+    lie = replace(record, skips=change(record.skips))
+    write_bundle(tmp_path / "0", lie, replay(lie, judge_stand_ins))
+    report = audit(tmp_path / "0", verify=judge_stand_ins, attested=False)
+    assert report.difference is not None
+    assert report.difference.file == "intake.parquet"

@@ -12,7 +12,7 @@ from edgeproof.audit.replay import replay, roster
 from edgeproof.coordinator.sqlite_store import SqliteStore
 from edgeproof.coordinator.store import Batch, Kept
 from edgeproof.simulator.epochs import Behaviour, SimulatedNetwork, judge_stand_ins
-from edgeproof.telemetry.messages import Commitment, Opening, Seal, Telemetry
+from edgeproof.telemetry.messages import Commitment, Opening, Seal, Skip, Telemetry
 
 NETWORK = SimulatedNetwork(count=3)
 CHEATER = 2
@@ -40,10 +40,11 @@ class Closed:
 def kept(record: EpochRecord) -> dict[int, list[Kept]]:
     """Return the messages of a record by the slot in which they arrived."""
     slots: dict[int, list[Kept]] = {}
-    rows: list[tuple[str, tuple[Arrived[Seal | Commitment | Opening], ...]]] = [
-        ("seal", record.seals),  # type: ignore[list-item] # a tuple of one of the three
+    rows: list[tuple[str, tuple[Arrived[Seal | Commitment | Opening | Skip], ...]]] = [
+        ("seal", record.seals),  # type: ignore[list-item] # a tuple of one of the four
         ("commitment", record.commitments),  # type: ignore[list-item] # likewise
         ("opening", record.openings),  # type: ignore[list-item] # likewise
+        ("skip", record.skips),  # type: ignore[list-item] # likewise
     ]
     domain = record.description.domain
     for kind, arrived in rows:

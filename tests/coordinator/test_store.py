@@ -12,7 +12,9 @@ from edgeproof.audit.model import EpochRecord
 from edgeproof.coordinator.carried import GENESIS, dump, load
 from edgeproof.coordinator.sqlite_store import SqliteStore
 from edgeproof.coordinator.store import Batch, Kept, Refused, Store
+from edgeproof.proofs.parameters import Bucket, Phase
 from edgeproof.proofs.reasons import Reason
+from edgeproof.simulator.epochs import Behaviour
 from edgeproof.telemetry.messages import Telemetry
 from tests.coordinator.conftest import NETWORK, OUTCOME, RECORD, Closed, fill
 
@@ -78,6 +80,15 @@ def test_messages_of_a_slot_without_root_move_under_the_next(
     assert [each.slot for each in read(store).seals] == [2]
 
 
+def test_skips_are_kept_once_like_commitments(store: SqliteStore) -> None:
+    said = {Phase.FILL: Reason.SKIPPED_HOT, Phase.POW: Reason.PROVER_KILLED}
+    record = NETWORK.epoch(behaviours={0: Behaviour(said=said)})
+    fill(store, record)
+    fill(store, record)
+    assert record.skips
+    assert set(read(store).skips) == set(record.skips)
+
+
 def test_a_root_once_kept_never_changes(store: SqliteStore) -> None:
     store.open_slot(0, RECORD.beacons[0], RECORD.entropies[0])
     first = RECORD.intake[0].signed.encode()
@@ -105,8 +116,32 @@ def test_a_closed_epoch_hands_its_state_to_the_next(closed: Closed) -> None:
     assert closed.store.posted_total() == OUTCOME.cumulative_total
 
 
+def test_a_verdict_that_was_believed_can_fail_but_never_come_back(
+    store: SqliteStore,
+) -> None:
+    good = next(
+        v for v in OUTCOME.verdicts if v.bucket is Bucket.COMPUTE and not v.reason
+    )
+    void = replace(good, work=0, figure=0, reason=Reason.VOID_UNVERIFIED)
+    other = replace(void, reason=Reason.WRONG_TILE)
+    hashes = replace(good, bucket=Bucket.HASH)
+    wrong = replace(void, bucket=Bucket.HASH, reason=Reason.WRONG_DIFFICULTY)
+
+    def kept() -> set[tuple[int, str, int]]:
+        rows = store._db.query("select bucket, figure, reason from verdict")
+        return {(row["bucket"], row["figure"], row["reason"]) for row in rows}
+
+    store.keep_verdicts([good, hashes])
+    proven = (int(Bucket.HASH), str(hashes.figure), 0)
+    assert kept() == {(int(Bucket.COMPUTE), str(good.figure), 0), proven}
+    for verdicts in ([void, wrong], [good], [other]):
+        store.keep_verdicts(verdicts)
+        assert kept() == {(int(Bucket.COMPUTE), "0", Reason.VOID_UNVERIFIED), proven}
+
+
 def test_the_carried_state_survives_json() -> None:
-    assert load(dump(OUTCOME.carried)) == OUTCOME.carried
+    carried = replace(OUTCOME.carried, records={DEVICE: 3})
+    assert load(dump(carried)) == carried
 
 
 def test_a_proof_is_remembered_with_its_verdict(store: SqliteStore) -> None:

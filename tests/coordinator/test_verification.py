@@ -11,13 +11,16 @@ import pytest
 
 from edgeproof.audit.replay import replay
 from edgeproof.audit.rounds import ProofCase, verify_proof
+from edgeproof.audit.schedule import Schedule
 from edgeproof.coordinator import verification
+from edgeproof.coordinator.carried import GENESIS
 from edgeproof.coordinator.sqlite_store import SqliteStore
 from edgeproof.coordinator.verification import ProofDesk, case_id
+from edgeproof.proofs import challenge, timetable
 from edgeproof.proofs.parameters import Bucket
 from edgeproof.proofs.reasons import Reason
-from edgeproof.simulator.epochs import judge_stand_ins
-from tests.coordinator.conftest import OUTCOME, RECORD
+from edgeproof.simulator.epochs import SimulatedNetwork, judge_stand_ins
+from tests.coordinator.conftest import NETWORK, OUTCOME, RECORD
 
 CLOSE = 20
 CASE = ProofCase(Bucket.HASH, b"\x01" * 32, 8, bytes(8), b"", b"", 64)
@@ -61,6 +64,47 @@ async def test_a_proof_is_verified_once(desk: ProofDesk, counter: Counter) -> No
     assert set(early) <= set(OUTCOME.verdicts)
     assert len({case_id(case) for case in counter.seen}) == len(counter.seen)
     assert desk.load.waiting == 0
+
+
+async def test_of_a_share_the_others_are_never_queued(
+    desk: ProofDesk, counter: Counter
+) -> None:
+    parameters = replace(
+        NETWORK.parameters,
+        slots_per_epoch=120,
+        round_one_in=1,
+        verified_share=2_500,
+        record_epochs=3,
+    )
+    network = SimulatedNetwork(count=1, name="b", parameters=parameters)
+    (device,) = (each.key.address for each in network.devices)
+    carried = replace(GENESIS, records={device: 3})
+    record = network.epoch(carried=carried)
+    close = timetable.close_of(parameters, 0)
+
+    def asked() -> int:
+        return sum(case.bucket is Bucket.COMPUTE for case in counter.seen)
+
+    schedule = Schedule.of(record)
+    places = [p for p in schedule.decided() if p.bucket is Bucket.COMPUTE]
+    drawn = {
+        number
+        for number, place in enumerate(places)
+        if (draw := place.parts[-1].draw) is not None
+        and challenge.share_draw(schedule.entropies[draw], device) < 2_500
+    }
+    last = max(n for n, p in enumerate(places) if p.opened < 120)
+    assert last not in drawn
+    for slot in (*range(10, close, 10), close - 1):
+        await desk.verdicts(record, slot)
+    # Nothing was proven before the first one; the last one is not known yet.
+    assert asked() == len({0} | drawn)
+    found = await desk.verdicts(record, close)
+    assert asked() == len({0, last} | drawn)
+    assert asked() < len(places) / 2
+    seen = len(counter.seen)
+    assert replay(record, desk.verifier()).verdicts == tuple(sorted(found))
+    assert len(counter.seen) == seen
 
 
 async def test_the_close_verifies_nothing_anew(

@@ -38,6 +38,17 @@ def test_a_draw_matches_its_vector() -> None:
     assert [f"{p} {t}" for p, t in opened] == VECTOR["opened_product_and_tile"]
 
 
+def test_a_draw_of_who_is_verified_matches_its_vector() -> None:
+    entropy, device = (bytes.fromhex(VECTOR[name]) for name in ("entropy", "device"))
+    assert challenge.share_draw(entropy, device) == VECTOR["share_draw"]
+
+
+@pytest.mark.parametrize(("entropy", "device"), [(WORD[1:], WORD[:20]), (WORD, WORD)])
+def test_parts_of_another_size_draw_nobody(entropy: bytes, device: bytes) -> None:
+    with pytest.raises(ValueError, match="bytes"):
+        challenge.share_draw(entropy, device)
+
+
 def test_every_part_changes_the_seed() -> None:
     other = bytes([1]) * 32
     seeds = {

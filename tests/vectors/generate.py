@@ -11,6 +11,7 @@ from edgeproof.kernels import reference
 from edgeproof.kernels.scalar import Words, mix64, stream_state
 from edgeproof.kernels.shapes import SIZES, TILE, lanes
 from edgeproof.proofs import challenge, merkle, payout_tree, scores, split
+from edgeproof.proofs.parameters import EVERYTHING
 from edgeproof.telemetry import intake, signing
 from edgeproof.telemetry.eip712 import Domain
 from edgeproof.telemetry.message import Message, type_string
@@ -214,6 +215,10 @@ def draw() -> object:
             f"{product} {tile}"
             for product, tile in challenge.opened_tiles(drawn, 1000, 4096, 10)
         ],
+        "share_draw": int.from_bytes(
+            reference.keccak256(challenge.VERIFIED + ENTROPY + DEVICE), "big"
+        )
+        % EVERYTHING,
     }
 
 
