@@ -85,7 +85,7 @@ def test_the_readme_shows_every_command() -> None:
 
 def test_options_of_the_demo_in_the_readme_exist() -> None:
     section = README.split("## Two commands")[1].split("\n## ")[0]
-    named = set(re.findall(r"--[a-z]+", section))
+    named = set(re.findall(r"--[a-z-]+", section))
     assert named
     assert named <= known_options(["demo"])
 
