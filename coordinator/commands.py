@@ -1,6 +1,7 @@
 """``edgeproof coordinator``: found a network and run it."""
 
 import time
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -40,6 +41,15 @@ def init(  # noqa: PLR0913, PLR0917 - one option for each thing that a founder d
     web_port: Annotated[
         int, typer.Option(min=1, max=65535, help="Port of the explorer.")
     ] = 8080,
+    verified_share: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=10_000,
+            help="Of 10,000 rounds of devices with a record, how many are verified; "
+            "all, unless you say less.",
+        ),
+    ] = 10_000,
     *,
     embedded: Annotated[
         bool,
@@ -63,6 +73,7 @@ def init(  # noqa: PLR0913, PLR0917 - one option for each thing that a founder d
 
     genesis = int(time.time()) + genesis_in
     parameters = demo(genesis) if preset is Preset.DEMO else Parameters(genesis=genesis)
+    parameters = replace(parameters, verified_share=verified_share)
     description = found(
         data.expanduser(),
         Charter(

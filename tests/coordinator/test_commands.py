@@ -1,6 +1,7 @@
 """``edgeproof coordinator``: what the options become."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,12 +63,14 @@ def test_every_option_arrives(founder: Founder, tmp_path: Path) -> None:
         "--genesis-in": "5",
         "--broker": "mqtt://broker:9",
         "--web-port": "81",
+        "--verified-share": "2500",
     }
     words = [word for pair in options.items() for word in pair]
     init(*words, "--external", "--development-chain")
     charter = founder.charter
     assert charter is not None
-    assert charter.parameters == demo(charter.parameters.genesis)
+    timetable = demo(charter.parameters.genesis)
+    assert charter.parameters == replace(timetable, verified_share=2500)
     assert abs(charter.parameters.genesis - time.time() - 5) < 5
     assert charter.broker == "mqtt://broker:9"
     assert charter.api == "http://127.0.0.1:81"
@@ -98,6 +101,8 @@ def test_what_was_founded_is_told_and_what_comes_next(
         ["--web-port", "65536"],
         ["--genesis-in", "0"],
         ["--preset", "fast"],
+        ["--verified-share", "0"],
+        ["--verified-share", "10001"],
     ],
     ids=" ".join,
 )
