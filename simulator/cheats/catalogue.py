@@ -120,6 +120,13 @@ _CATALOGUE = (
         device=devices.NoOpening,
     ),
     Cheat(
+        kind="late-skip",
+        description="skips for its owner's sake once it knows what it must open",
+        unpaid=_by(Bucket.COMPUTE, Reason.NO_OPENING),
+        refused=Reason.LATE,
+        device=devices.LateSkip,
+    ),
+    Cheat(
         kind="two-openings",
         description="answers the draw twice, each time with something else",
         unpaid=_by(Bucket.COMPUTE, Reason.CONTRADICTION),

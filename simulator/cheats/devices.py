@@ -14,10 +14,11 @@ from edgeproof.kernels.scalar import Words
 from edgeproof.proofs import challenge, matmul
 from edgeproof.proofs.keccak import keccak
 from edgeproof.proofs.parameters import Phase
+from edgeproof.proofs.reasons import Reason
 from edgeproof.simulator.cheats import chains
 from edgeproof.simulator.cheats.scheme import Scheme
 from edgeproof.telemetry import signing
-from edgeproof.telemetry.messages import ZERO, Commitment
+from edgeproof.telemetry.messages import ZERO, Commitment, Skip
 from edgeproof.telemetry.messages import Phase as PhaseValue
 
 Value = tuple[bytes, bytes]
@@ -409,6 +410,24 @@ class NoOpening(Trickster):
         """Return no opening."""
         del draw, payload
         return []
+
+
+class LateSkip(Trickster):
+    """Skips for its owner's sake, once it knows what it would have to open."""
+
+    def opened(self, job: Job, payload: bytes) -> list[Order]:
+        """Return a skip in the place of an opening."""
+        if job not in self.cheated:
+            return super().opened(job, payload)
+        skip = Skip(
+            device=self.scheme.key.address,
+            round=job.round,
+            card=job.card,
+            phase=int(job.phase),
+            reason=int(Reason.SKIPPED_IN_USE),
+        )
+        domain = self.scheme.description.domain
+        return [Send(signing.sign(skip, domain, self.scheme.key))]
 
 
 class TwoOpenings(Trickster):

@@ -70,8 +70,9 @@ def check_verdicts(cheat: Cheat, verdicts: list[Verdict]) -> None:
         first = min(verdict.round for verdict in verdicts)
         verdicts = [verdict for verdict in verdicts if verdict.round > first]
     judged = {verdict.bucket for verdict in verdicts}
-    assert judged == (set() if cheat.refused else set(cheat.unpaid))
-    assert cheat.refused or len({verdict.round for verdict in verdicts}) >= 2
+    silent = cheat.refused and cheat.kind != "late-skip"
+    assert judged == (set() if silent else set(cheat.unpaid))
+    assert silent or len({verdict.round for verdict in verdicts}) >= 2
     for verdict in verdicts:
         allowed = set(cheat.unpaid[verdict.bucket])
         if verdict.bucket is Bucket.HASH and verdict.round > verdicts[0].round:
