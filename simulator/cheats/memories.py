@@ -1,5 +1,7 @@
 """Tricks of a memory: less is held, or less of it is read, than is claimed."""
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 
 from edgeproof.kernels.card import Memory, Walk
@@ -17,7 +19,7 @@ RECOMPUTED = 16
 """One lane in so many is made right after all: for more, a walk has no time."""
 
 
-class _Ram(Disguise):
+class _Ram(Disguise, ABC):
     """A card whose memory is in this machine's RAM, whatever the card is."""
 
     def room(self, share: float) -> int:
@@ -29,8 +31,9 @@ class _Ram(Disguise):
             return self.honest.memory(seed, permutations, most)
         return self.trick(CpuMemory(seed, permutations, most), seed)
 
+    @abstractmethod
     def trick(self, held: CpuMemory, seed: bytes) -> Memory:
-        raise NotImplementedError
+        """Return what is used in the place of an empty memory."""
 
 
 class Unfilled(_Ram):
