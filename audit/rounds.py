@@ -149,7 +149,9 @@ class RoundJudge:
                 self.hashes[device, card] = work
             figure = scores.figure(self._network, bucket, work)
             verdict = Verdict(opened, bucket, device, card, work, figure, reason)
-            if held and not reason and not self._ledger.believes(verdict):
+            if reason:
+                held.clear()  # it failed without them, and rests on nothing later
+            elif held and not self._ledger.believes(verdict):
                 if reason := sampling.first_failure(self._verify, held):
                     verdict = replace(verdict, work=0, figure=0, reason=reason)
                 held.clear()

@@ -4,13 +4,15 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from edgeproof.audit.bundle import read_bundle, write_bundle
 from edgeproof.audit.compare import audit
 from edgeproof.audit.model import Arrived, EpochRecord
 from edgeproof.audit.replay import replay
 from edgeproof.audit.schedule import BucketRound, Schedule, needed
 from edgeproof.proofs import challenge, timetable
-from edgeproof.proofs.parameters import Bucket, Phase, demo
+from edgeproof.proofs.parameters import PHASE_BUCKET, Bucket, Phase, demo
 from edgeproof.proofs.reasons import Reason
 from edgeproof.simulator.epochs import (
     GENESIS_TIME,
@@ -157,6 +159,32 @@ def test_to_withhold_the_opening_once_drawn_costs_as_much() -> None:
         undrawn - 1: Reason.VOID_UNVERIFIED,
         undrawn: Reason.NO_OPENING,
     }
+
+
+@pytest.mark.parametrize("phase", [Phase.WALK, Phase.MATMUL, Phase.SECOND_WALK])
+def test_a_round_without_an_opening_failed_and_rests_on_nothing_later(
+    phase: Phase,
+) -> None:
+    opened = COMPUTE[DRAWN.index(False)].opened
+    place = (DEVICE, opened, phase)
+    openings = tuple(
+        row
+        for row in RECORD.openings
+        if (
+            row.signed.message.device,
+            row.signed.message.round,
+            row.signed.message.phase,
+        )
+        != place
+    )
+    outcome = replay(replace(RECORD, openings=openings), judge_stand_ins)
+    bucket = PHASE_BUCKET[phase]
+    (verdict,) = [
+        v
+        for v in outcome.verdicts
+        if (v.device, v.round, v.bucket) == (DEVICE, opened, bucket)
+    ]
+    assert (verdict.reason, verdict.verified) == (Reason.NO_OPENING, True)
 
 
 def test_the_last_round_of_an_epoch_is_always_verified() -> None:
