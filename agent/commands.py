@@ -11,12 +11,24 @@ from typing import Annotated
 
 import typer
 
+from edgeproof.agent.key_commands import app as key_app
+
 app = typer.Typer(
     name="agent",
     help="Put this machine to work in a network, and see what it earns.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(key_app)
+
+network_app = typer.Typer(
+    name="network",
+    help="What this device believes of its network.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(network_app)
 
 StateFolder = Annotated[
     Path | None,
@@ -29,48 +41,151 @@ StateFolder = Annotated[
 ]
 
 
+Network = Annotated[
+    str,
+    typer.Option(
+        "--network",
+        metavar="URL",
+        help="Address of the network, such as https://example.org.",
+    ),
+]
+
+OwnerKeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--owner-key-file",
+        metavar="FILE",
+        help="File with the owner's private key: 64 hexadecimal digits, mode 600.  "
+        "It is read once and not kept.",
+    ),
+]
+
+
 @app.command()
-def enrol(
-    network: Annotated[
-        str,
+def enrol(  # noqa: PLR0913 - an option each
+    *,
+    network: Network,
+    owner: Annotated[
+        str | None,
         typer.Option(
-            "--network",
-            metavar="URL",
-            help="Address of the network, such as https://example.org.",
+            "--owner",
+            metavar="0x…",
+            help="Address of the account that is to be paid; it signs in a browser "
+            "wallet, by a link or a QR code.",
         ),
-    ],
-    owner_key_file: Annotated[
-        Path,
+    ] = None,
+    owner_key_file: OwnerKeyFile = None,
+    token_file: Annotated[
+        Path | None,
         typer.Option(
-            "--owner-key-file",
+            "--token-file",
             metavar="FILE",
-            help="File with the private key of the account that is to be paid: "
-            "64 hexadecimal digits, mode 600.  It is read once and not kept.",
+            help="File that `edgeproof agent token` made: the owner has signed "
+            "beforehand.",
         ),
-    ],
+    ] = None,
+    wait: Annotated[
+        bool,
+        typer.Option(help="Wait until the owner has signed in the browser."),
+    ] = True,
     state: StateFolder = None,
 ) -> None:
     """Enrol this machine in a network, to earn for an owner.
 
     Fetches the network's signed description, remembers who runs it, makes this
-    device's own key, and signs the enrolment with both keys.  `edgeproof agent run`
-    delivers it.
+    device's own key, signs the enrolment with it, and has the owner sign: in a browser
+    (--owner), with a key file, or beforehand in a token.  Run again with another owner
+    the machine changes hands: the device and its new owner both sign.
     """
-    from edgeproof.agent import enrolment, identity, settings
-    from edgeproof.telemetry import keyfile
-    from edgeproof.telemetry.hexes import to_hex
+    from edgeproof.agent import enrolling, settings
+    from edgeproof.agent.control import HttpControl, fetch
+
+    given = [way for way in (owner, owner_key_file, token_file) if way is not None]
+    if len(given) != 1:
+        what = "one of --owner, --owner-key-file and --token-file"
+        msg = f"give {what}, and only one"
+        raise typer.BadParameter(msg)
+    options = settings.load(state_dir=state)
+    joined = enrolling.join(options, fetch(network))
+    control = HttpControl(joined.api)
+    if owner_key_file is not None:
+        enrolling.with_key(options, joined, owner_key_file, control)
+    elif token_file is not None:
+        enrolling.with_token(options, joined, token_file, control)
+    else:
+        enrolling.with_wallet(options, joined, owner or "", control, wait=wait)
+
+
+@app.command()
+def token(
+    *,
+    network: Network,
+    owner_key_file: OwnerKeyFile,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="File to write, mode 600.")
+    ],
+    count: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Devices that may enrol with it.")
+    ] = 1,
+    days: Annotated[
+        float, typer.Option(min=0.01, max=3650, help="How long it is good for.")
+    ] = 7,
+) -> None:
+    """Let a number of machines enrol without asking the owner again.
+
+    Whoever has the file can enrol devices that earn for the owner, up to the count and
+    until it expires; nobody can do anything else with it.
+    """
+    from edgeproof.agent import enrolling
+    from edgeproof.agent.control import fetch
+
+    enrolling.write_token(fetch(network), _needed(owner_key_file), out, count, days)
+
+
+@app.command()
+def retire(
+    *,
+    owner_key_file: OwnerKeyFile,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device", metavar="0x…", help="Another device than this one of the owner."
+        ),
+    ] = None,
+    state: StateFolder = None,
+) -> None:
+    """End a device's work at once: it earns nothing from the next slot on.
+
+    Needs the owner's key alone, so it works for a device that was lost or stolen too.
+    """
+    from edgeproof.agent import enrolling, settings
+    from edgeproof.agent.control import HttpControl
+    from edgeproof.agent.state import open_pinned
 
     options = settings.load(state_dir=state)
-    owner = keyfile.read_key(owner_key_file)
-    done = enrolment.enrol(options, enrolment.fetch(network), owner)
-    typer.echo(f"device       {to_hex(done.device)}")
-    typer.echo(f"owner        {to_hex(done.owner)}")
-    typer.echo(f"network      {to_hex(done.description.network_id)}")
-    typer.echo(f"coordinator  {to_hex(done.description.coordinator)}")
-    typer.echo(f"key file     {options.state_dir / identity.KEY_FILE} (keep a copy)")
-    suffix = f" --state {state}" if state else ""
-    typer.echo(f"\nNext: edgeproof agent run{suffix}")
-    typer.echo("The enrolment counts from the epoch after its arrival.")
+    network = open_pinned(options.state_dir)
+    owner_file = _needed(owner_key_file)
+    control = HttpControl(network.api)
+    enrolling.retire(options, network, owner_file, device, control)
+
+
+@network_app.command("accept")
+def accept_network(
+    url: Annotated[str, typer.Argument(metavar="URL", help="The network's address.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    state: StateFolder = None,
+) -> None:
+    """Accept that the network has another key than the one remembered here.
+
+    Whoever holds the new key decides from then on what this device believes of the
+    network: ask its operator, by another way than this address, whether it is theirs.
+    """
+    from edgeproof.agent import enrolling, settings
+    from edgeproof.agent.control import fetch
+
+    options = settings.load(state_dir=state)
+    enrolling.accept(options, fetch(url), ask=None if yes else typer.confirm)
 
 
 @app.command()
@@ -135,3 +250,10 @@ def status(
     found = reading.collect(state_folder(state))
     text = json.dumps(found) if as_json else "\n".join(reading.lines(found))
     typer.echo(text)
+
+
+def _needed(owner_key_file: Path | None) -> Path:
+    if owner_key_file is None:
+        msg = "--owner-key-file is needed: the owner signs this"
+        raise typer.BadParameter(msg)
+    return owner_key_file

@@ -42,17 +42,11 @@ class Delivery:
         self._device = device
         self._resend_ms = resend_ms
         self._wake = asyncio.Event()
-        self._held: frozenset[str] = frozenset()
         self._log = logger()
 
     def wake(self) -> None:
         """Look at the outbox now: something was put there."""
         self._wake.set()
-
-    def hold(self, *kinds: str) -> None:
-        """Keep messages of these kinds back, and only these, until told otherwise."""
-        self._held = frozenset(kinds)
-        self.wake()
 
     def reconnected(self) -> None:
         """Send everything again: what was on its way may be lost."""
@@ -75,7 +69,7 @@ class Delivery:
         """Send all that is due, and return; what the broker did not take stays due."""
         self._outbox.expire(now())
         while connection.connected:
-            waiting = self._outbox.due(now(), self._resend_ms, hold=self._held)
+            waiting = self._outbox.due(now(), self._resend_ms)
             if waiting is None:
                 return
             topic = topics.uplink(self._device, waiting.kind)

@@ -28,7 +28,6 @@ PRIORITY = {
     "commitment": 2,
     "skip": 2,
     "seal": 3,
-    "enrol": 4,
     "telemetry": 9,
 }
 """What is sent first: a backlog of telemetry must not delay a heartbeat."""
@@ -40,7 +39,7 @@ OVERHEAD = 256
 """Bytes that a row costs beside its payload, roughly."""
 
 BUSY_MS = 5000
-"""How long to wait for another process's write, such as an enrolment's."""
+"""How long to wait for another process's write, such as a status reader's."""
 
 
 TABLES = {
@@ -144,20 +143,13 @@ class Outbox:
         self._write(work)
         return wire
 
-    def due(
-        self, now: int, resend_ms: int, *, hold: Iterable[str] = ()
-    ) -> Waiting | None:
-        """Return what to send next: never sent, or without answer for ``resend_ms``.
-
-        Kinds in ``hold`` stay for now.
-        """
-        held = list(hold)
-        marks = ",".join("?" * len(held))
+    def due(self, now: int, resend_ms: int) -> Waiting | None:
+        """Return what to send next: never sent, or without answer for ``resend_ms``."""
         rows = self._store.db.execute(
             f"{_SELECT} where"
             " (sent is null or sent > ? or sent <= ?)"  # a clock may be set back
-            f" and kind not in ({marks}) order by priority, id limit 1",
-            [now, now - resend_ms, *held],
+            " order by priority, id limit 1",
+            [now, now - resend_ms],
         ).fetchall()
         return Waiting(*rows[0]) if rows else None
 
@@ -198,6 +190,13 @@ class Outbox:
         sql = "select count from counters where name = 'dropped'"
         row = self._store.db.execute(sql).fetchone()
         return int(row[0]) if row else 0
+
+    @property
+    def holds_signed(self) -> bool:
+        """Whether anything waits that may never be dropped."""
+        marks = ",".join("?" * len(DROPPABLE))
+        sql = f"select 1 from messages where kind not in ({marks}) limit 1"  # noqa: S608 - marks alone
+        return self._store.db.execute(sql, DROPPABLE).fetchone() is not None
 
     def __len__(self) -> int:
         """Return how many messages wait."""

@@ -172,6 +172,11 @@ class ProverProcess:
         except ProverFailed:
             await self.stop()
             raise
+        except asyncio.CancelledError:
+            if self._child is not None:
+                self._child.kill()  # it does not look up from compiling
+            await self.stop()
+            raise
 
     async def _start(self) -> None:
         self._last_words = ""

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 
-from edgeproof.agent import beacons
+from edgeproof.agent import beacons, rotation
 from edgeproof.agent.beacons import Follower
 from edgeproof.agent.delivery import Delivery, notice_cancellation, wall_ms
 from edgeproof.agent.figures import figures
@@ -113,15 +113,16 @@ class AgentService:
         self._beacon: Beacon | None = None
         self.ready = asyncio.Event()
         """Set once the kernels are compiled, or were found not to work."""
+        self.replaced = False
+        """Whether ``run`` returned because this device's key has a successor."""
         self._heard = asyncio.Event()
+        self._successor = asyncio.Event()
         self._greet = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Return after ``stop`` is set, with nothing left running."""
         self._log.info("agent starts", device=self._device, boot=self._boot.hex())
         will = Will(topics.uplink(self._device, "status"), self._status(online=False))
-        # An enrolment waits for the kernels: they are never compiled inside a round.
-        self._delivery.hold("enrol")
         self._outbox.send_again()
         try:
             async with AsyncExitStack() as stack:
@@ -141,7 +142,7 @@ class AgentService:
                             self._say_hello(connection),
                         )
                     ]
-                    await stop.wait()
+                    await self._until(stop)
                     for task in tasks:
                         task.cancel()
                 await self._say_goodbye(connection)
@@ -151,6 +152,16 @@ class AgentService:
             self._outbox.close()
             self._state.close()
             self._log.info("agent stopped", device=self._device)
+
+    async def _until(self, stop: asyncio.Event) -> None:
+        """Wait until we are stopped, or this device's successor takes over."""
+        ends = [asyncio.ensure_future(e.wait()) for e in (stop, self._successor)]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for end in ends:
+                end.cancel()
+        self.replaced = self._successor.is_set() and not stop.is_set()
 
     def _connected(self) -> None:
         self._log.info("broker connected")
@@ -204,7 +215,6 @@ class AgentService:
         ]
         self._state.put("cards", cards)
         self._log.info("prover ready", cards=cards)
-        self._delivery.hold()
         self.ready.set()
         return bool(cards)
 
@@ -274,6 +284,14 @@ class AgentService:
             self._heard.set()
             self._proving.beacon(beacon.slot)
             self._state.save_position(self._follower.position)
+            self._look_for_successor(beacon.slot)
+
+    def _look_for_successor(self, slot: int) -> None:
+        announced = rotation.announced(self._state, self._options.state_dir)
+        settled = not self._outbox.holds_signed
+        if announced and announced.due(self._network, slot, settled=settled):
+            self._log.info("another key takes over", epoch=announced.epoch)
+            self._successor.set()
 
     def _on_entropy(self, raw: bytes) -> None:
         entropy = self._follower.entropy(raw)

@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from edgeproof.agent import identity
+from edgeproof.agent import identity, rotation
 from edgeproof.agent.delivery import wall_ms
 from edgeproof.agent.options import Options
 from edgeproof.agent.service import AgentService, Connect
@@ -54,16 +54,21 @@ async def serve(options: Options) -> None:
 
     Raises ``EdgeproofError`` where it cannot even start.
     """
-    state = State(options.state_dir)
-    description = state.network()
-    state.close()
-    key = identity.device_key(options.state_dir)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
-    connect = mqtt(options, description, key)
-    await AgentService(options, description, key, connect=connect).run(stop)
+    while True:
+        state = State(options.state_dir)
+        description = state.network()
+        state.close()
+        key = identity.device_key(options.state_dir)
+        connect = mqtt(options, description, key)
+        service = AgentService(options, description, key, connect=connect)
+        await service.run(stop)
+        if not service.replaced:
+            return
+        key = rotation.take_over(options.state_dir)
 
 
 def main(text: str) -> int:

@@ -50,6 +50,10 @@ class NotEnrolled(EdgeproofError):  # noqa: N818 - reads as what it is about
     """The folder knows no network yet."""
 
 
+class OtherKey(EdgeproofError):  # noqa: N818 - reads as what it is about
+    """The network that is pinned is signed for by another key than the pinned one."""
+
+
 class BrokenState(EdgeproofError):  # noqa: N818 - reads as what it is about
     """The file cannot be opened or is not a database."""
 
@@ -108,15 +112,16 @@ class State:
     def pin(self, text: str) -> Description:
         """Check and remember a network's signed description, and return it.
 
-        Raises ``OtherNetwork`` if another network or coordinator is pinned already,
+        What it says beside the keys (the broker's address, say) may change at any time:
+        the pinned coordinator has signed it.  Raises ``OtherNetwork`` if another
+        network is pinned already, ``OtherKey`` if another coordinator of the same one,
         and ``MessageRefused`` or ``BadParameters`` for a description that is wrong.
         """
         found = description.read(text)
         known = self.get("description")
         if known is not None:
             pinned = description.read(known)
-            before = (pinned.network_id, pinned.coordinator)
-            if before != (found.network_id, found.coordinator):
+            if pinned.network_id != found.network_id:
                 msg = (
                     "this device is enrolled in another network: "
                     f"{to_hex(pinned.network_id)[:18]} of coordinator "
@@ -124,6 +129,25 @@ class State:
                 )
                 hint = "use another folder: --state DIR"
                 raise OtherNetwork(msg, hint=hint)
+            if pinned.coordinator != found.coordinator:
+                msg = (
+                    f"the network's key has changed: {to_hex(pinned.coordinator)} was "
+                    f"pinned, {to_hex(found.coordinator)} signs now"
+                )
+                hint = (
+                    "ask the operator; if it is right: edgeproof agent network accept"
+                )
+                raise OtherKey(msg, hint=hint)
+        self.put("description", text)
+        return found
+
+    def accept(self, text: str) -> Description:
+        """Pin what ``text`` describes in place of what was pinned before.
+
+        For the owner to decide: whoever has the key can say what it likes to this
+        device.  Raises ``MessageRefused`` or ``BadParameters``.
+        """
+        found = description.read(text)
         self.put("description", text)
         return found
 
@@ -219,7 +243,7 @@ def not_enrolled(folder: Path) -> NotEnrolled:
     """Return the error to raise; an empty path is not named in it."""
     where = f" ({folder} knows no network)" if folder != Path() else ""
     msg = f"this device is not enrolled{where}"
-    hint = "edgeproof agent enrol --network URL --owner-key-file FILE"
+    hint = "edgeproof agent enrol --network URL --owner 0x…"
     return NotEnrolled(msg, hint=hint)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from edgeproof.audit import layout, tables
 from edgeproof.audit.attestation import ATTESTATION, Attestation
+from edgeproof.audit.carried_tables import Rows
 from edgeproof.audit.errors import BadBundle
 from edgeproof.audit.manifest import LARGEST_JSON, MANIFEST, Entry, Manifest
 from edgeproof.audit.model import EpochRecord, Outcome
@@ -174,7 +175,7 @@ def _check_count(table: Table, manifest: Manifest, count: int) -> None:
         raise BadBundle(table.file, f"{listed} rows", f"{count} rows")
 
 
-def _check_forms(rows: layout.Rows, record: EpochRecord, outcome: Outcome) -> None:
+def _check_forms(rows: Rows, record: EpochRecord, outcome: Outcome) -> None:
     """Raise if a table says in other rows what the record and the outcome say."""
     again = {**layout.input_rows(record), **layout.output_rows(record, outcome)}
     for table in layout.TABLES:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgeproof.audit import bundle as bundles
-from edgeproof.audit import layout, onchain, published
+from edgeproof.audit import carried_tables, layout, onchain, published
 from edgeproof.audit.attestation import ATTESTATION
 from edgeproof.audit.bundle import Bundle, first_difference, read_bundle
 from edgeproof.audit.errors import BadBundle, Difference
@@ -160,7 +160,9 @@ def _previous(folder: Path, found: Bundle) -> bool:
         got = to_hex(found.manifest.previous)
         expected = f"{to_hex(before.data_hash)}, the bundle in {beside}"
         raise BadBundle(MANIFEST, expected, got)
-    for out, into in zip(layout.CARRIED_OUT, layout.CARRIED_IN, strict=True):
+    for out, into in zip(
+        carried_tables.CARRIED_OUT, carried_tables.CARRIED_IN, strict=True
+    ):
         want, have = before.files[out.file], found.manifest.files[into.file]
         if want != have:
             expected = f"SHA-256 {want.sha256}, that of {out.file} before it"

@@ -9,14 +9,15 @@ slots are bitmaps (bit ``i % 8`` of byte ``i // 8`` is the epoch's slot i).  The
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from edgeproof.audit import carried_tables
+from edgeproof.audit.carried_tables import CARRIED_IN, CARRIED_OUT, Rows
 from edgeproof.audit.errors import BadBundle
 from edgeproof.audit.model import (
     Arrived,
     Attendance,
-    Carried,
+    Change,
     Enrolment,
     EpochRecord,
-    Figure,
     Heard,
     Outcome,
     Payout,
@@ -24,9 +25,7 @@ from edgeproof.audit.model import (
 )
 from edgeproof.audit.tables import Row, Table, canonical
 from edgeproof.proofs import uptime
-from edgeproof.proofs.parameters import Bucket
 from edgeproof.proofs.reasons import Reason
-from edgeproof.proofs.timetable import NO_ROUND
 from edgeproof.telemetry import description
 from edgeproof.telemetry.bounded_json import load_object
 from edgeproof.telemetry.codec import SIGNATURE
@@ -42,14 +41,14 @@ from edgeproof.telemetry.messages import (
     IntakeRoot,
     Opening,
     Phase,
+    Retire,
+    Rotate,
     Seal,
     Skip,
+    TokenEnrol,
 )
 
 M = TypeVar("M", bound=Message)
-
-Rows = Mapping[str, Sequence[Row]]
-"""The rows of each table, by its name."""
 
 _CODE, _SHORT = Kind("uint8"), Kind("uint16")
 _COUNT, _CARD, _WIDE = Kind("uint64"), Kind("uint32"), Kind("uint256")
@@ -66,6 +65,7 @@ def _message_table(
 
 
 _ARRIVED = ("arrived", _COUNT)
+_SINCE = ("since", _COUNT)
 
 PARAMETERS = Table(
     "parameters", (("description", Kind("string", description.LARGEST)),)
@@ -80,11 +80,24 @@ INTAKE = _message_table(
     "intake", IntakeRoot, ("heard", _ROSTER), signatures="signature"
 )
 ENROLMENTS = _message_table(
-    "enrolments",
-    Enrol,
-    ("epoch", _COUNT),
-    signatures="device_signature owner_signature",
+    "enrolments", Enrol, _SINCE, signatures="device_signature owner_signature"
 )
+TOKEN_ENROLMENTS = _message_table(
+    "token_enrolments", TokenEnrol, _SINCE, signatures="device_signature"
+)
+RETIREMENTS = _message_table(
+    "retirements", Retire, _SINCE, signatures="owner_signature"
+)
+ROTATIONS = _message_table(
+    "rotations", Rotate, _SINCE, signatures="device_signature successor_signature"
+)
+REGISTER: Mapping[Table, type[Change]] = {
+    ENROLMENTS: Enrol,
+    TOKEN_ENROLMENTS: TokenEnrol,
+    RETIREMENTS: Retire,
+    ROTATIONS: Rotate,
+}
+"""The tables of what changes the register, and what each holds."""
 SEALS = _message_table("seals", Seal, _ARRIVED, signatures="signature")
 COMMITMENTS = _message_table(
     "commitments", Commitment, _ARRIVED, signatures="signature"
@@ -139,32 +152,6 @@ DIFFICULTIES = Table(
 )
 
 
-def _carried_tables(side: str) -> tuple[Table, ...]:
-    card = (("device", _ADDRESS), ("card", _CARD))
-    return (
-        Table(f"{side}_last_round", (("slot", _COUNT),)),  # no row: none ever opened
-        Table(f"{side}_rounds", (("bucket", _CODE), ("slot", _COUNT))),
-        Table(
-            f"{side}_figures",
-            (("bucket", _CODE), ("round", _COUNT), *card, ("figure", _WIDE)),
-        ),
-        Table(f"{side}_hashes", (*card, ("hashes", _WIDE))),
-        Table(
-            f"{side}_sums",
-            (
-                ("epoch", _COUNT),
-                ("slots", _COUNT),
-                *((bucket.name.lower(), _WIDE) for bucket in Bucket),
-            ),
-        ),
-        Table(f"{side}_balances", (("owner", _ADDRESS), ("balance", _WIDE))),
-        Table(f"{side}_records", (("device", _ADDRESS), ("epochs", _COUNT))),
-    )
-
-
-CARRIED_IN = _carried_tables("carried_in")
-CARRIED_OUT = _carried_tables("carried_out")
-
 INPUTS: tuple[Table, ...] = (
     PARAMETERS,
     DECLARED,
@@ -172,7 +159,7 @@ INPUTS: tuple[Table, ...] = (
     ENTROPY,
     PHASES,
     INTAKE,
-    ENROLMENTS,
+    *REGISTER,
     SEALS,
     COMMITMENTS,
     OPENINGS,
@@ -192,7 +179,7 @@ OUTPUTS: tuple[Table, ...] = (
 TABLES = (*INPUTS, *OUTPUTS)
 
 ON_ITS_WORD = (
-    (ENROLMENTS, "epoch"),
+    *((table, "since") for table in REGISTER),
     (INTAKE, "heard"),
     (SEALS, "arrived"),
     (COMMITMENTS, "arrived"),
@@ -213,12 +200,19 @@ def input_rows(record: EpochRecord) -> dict[str, list[Row]]:
         ENTROPY.name: [_signed(each) for each in record.entropies],
         PHASES.name: [_fields(each) for each in record.phases],
         INTAKE.name: [(each.heard, *_signed(each.signed)) for each in record.intake],
-        ENROLMENTS.name: [(e.epoch, *_signed(e.signed)) for e in record.enrolments],
+        **{
+            table.name: [
+                (each.since, *_signed(each.signed))
+                for each in record.enrolments
+                if type(each.signed.message) is cls
+            ]
+            for table, cls in REGISTER.items()
+        },
         SEALS.name: [(each.slot, *_signed(each.signed)) for each in record.seals],
         COMMITMENTS.name: [(c.slot, *_signed(c.signed)) for c in record.commitments],
         OPENINGS.name: [(each.slot, *_signed(each.signed)) for each in record.openings],
         SKIPS.name: [(each.slot, *_signed(each.signed)) for each in record.skips],
-        **_carried_rows(CARRIED_IN, record.carried),
+        **carried_tables.rows_of(CARRIED_IN, record.carried),
     }
     return {table.name: canonical(table, rows[table.name]) for table in INPUTS}
 
@@ -260,8 +254,8 @@ def output_rows(record: EpochRecord, outcome: Outcome) -> dict[str, list[Row]]:
                 outcome.cumulative_total,
             )
         ],
-        DIFFICULTIES.name: _by_card(outcome.difficulties),
-        **_carried_rows(CARRIED_OUT, outcome.carried),
+        DIFFICULTIES.name: carried_tables.by_card(outcome.difficulties),
+        **carried_tables.rows_of(CARRIED_OUT, outcome.carried),
     }
     return {table.name: canonical(table, rows[table.name]) for table in OUTPUTS}
 
@@ -285,14 +279,15 @@ def record_from(rows: Rows, epoch: int, previous_bundle: bytes) -> EpochRecord:
             for heard, *row in rows[INTAKE.name]
         ),
         enrolments=tuple(
-            Enrolment(_unsigned(Enrol, row), first)
-            for first, *row in rows[ENROLMENTS.name]
+            Enrolment(_unsigned(cls, row), since)
+            for table, cls in REGISTER.items()
+            for since, *row in rows[table.name]
         ),
         seals=_arrived(Seal, rows[SEALS.name]),
         commitments=_arrived(Commitment, rows[COMMITMENTS.name]),
         openings=_arrived(Opening, rows[OPENINGS.name]),
         skips=_arrived(Skip, rows[SKIPS.name]),
-        carried=_carried(CARRIED_IN, rows, previous_bundle),
+        carried=carried_tables.carried_from(CARRIED_IN, rows, previous_bundle),
     )
 
 
@@ -309,7 +304,7 @@ def outcome_from(rows: Rows, epoch: int) -> Outcome:
             Verdict(slot, bucket, device, card, work, figure, reason, bool(seen))
             for (slot, _, device, card, work, figure, seen, _), bucket, reason in zip(
                 rows[VERDICTS.name],
-                _buckets(VERDICTS, rows, 1),
+                carried_tables.buckets_of(VERDICTS, rows, 1),
                 _reasons(VERDICTS, rows),
                 strict=True,
             )
@@ -317,7 +312,7 @@ def outcome_from(rows: Rows, epoch: int) -> Outcome:
         voids=tuple(
             (row[0], bucket)
             for row, bucket in zip(
-                rows[VOIDS.name], _buckets(VOIDS, rows, 1), strict=True
+                rows[VOIDS.name], carried_tables.buckets_of(VOIDS, rows, 1), strict=True
             )
         ),
         attendance=tuple(
@@ -328,7 +323,7 @@ def outcome_from(rows: Rows, epoch: int) -> Outcome:
             Payout(device, owner, bucket, weight, reward, reason)
             for (device, owner, _, weight, reward, _), bucket, reason in zip(
                 rows[PAYOUTS.name],
-                _buckets(PAYOUTS, rows, 2),
+                carried_tables.buckets_of(PAYOUTS, rows, 2),
                 _reasons(PAYOUTS, rows),
                 strict=True,
             )
@@ -339,7 +334,7 @@ def outcome_from(rows: Rows, epoch: int) -> Outcome:
         root=root,
         cumulative_total=cumulative_total,
         difficulties={(row[0], row[1]): row[2] for row in rows[DIFFICULTIES.name]},
-        carried=_carried(CARRIED_OUT, rows, b""),
+        carried=carried_tables.carried_from(CARRIED_OUT, rows, b""),
     )
 
 
@@ -358,56 +353,6 @@ def _unsigned(cls: type[M], row: Sequence[Any]) -> Signed[M]:
 
 def _arrived(cls: type[M], rows: Iterable[Row]) -> tuple[Arrived[M], ...]:
     return tuple(Arrived(slot, _unsigned(cls, row)) for slot, *row in rows)
-
-
-def _by_card(values: Mapping[tuple[bytes, int], int]) -> list[Row]:
-    return [(device, card, value) for (device, card), value in values.items()]
-
-
-def _carried_rows(side: Sequence[Table], carried: Carried) -> dict[str, Iterable[Row]]:
-    last = carried.last_round
-    rows: list[Iterable[Row]] = [
-        [] if last == NO_ROUND else [(last,)],
-        [(int(bucket), s) for bucket, slots in carried.rounds.items() for s in slots],
-        [(int(f.bucket), f.round, f.device, f.card, f.figure) for f in carried.figures],
-        _by_card(carried.hashes),
-        [(epoch, slots, *totals) for epoch, slots, totals in carried.sums],
-        list(carried.balances.items()),
-        list(carried.records.items()),
-    ]
-    return {table.name: each for table, each in zip(side, rows, strict=True)}
-
-
-def _carried(side: Sequence[Table], rows: Rows, previous_bundle: bytes) -> Carried:
-    last, rounds, figures, hashes, sums, balances, records = (
-        rows[t.name] for t in side
-    )
-    if len(last) > 1:
-        raise BadBundle(side[0].file, "at most one row", f"{len(last)}")
-    slots: dict[Bucket, tuple[int, ...]] = {}
-    for row, bucket in zip(rounds, _buckets(side[1], rows, 0), strict=True):
-        slots[bucket] = (*slots.get(bucket, ()), row[1])
-    return Carried(
-        last_round=last[0][0] if last else NO_ROUND,
-        rounds=slots,
-        figures=tuple(
-            Figure(bucket, *row[1:])
-            for row, bucket in zip(figures, _buckets(side[2], rows, 0), strict=True)
-        ),
-        hashes={(row[0], row[1]): row[2] for row in hashes},
-        sums=tuple((row[0], row[1], tuple(row[2:])) for row in sums),
-        balances={row[0]: row[1] for row in balances},
-        records={row[0]: row[1] for row in records},
-        previous_bundle=previous_bundle,
-    )
-
-
-def _buckets(table: Table, rows: Rows, place: int) -> list[Bucket]:
-    codes = [row[place] for row in rows[table.name]]
-    for number, code in enumerate(codes):
-        if code not in set(Bucket):
-            raise BadBundle(table.file, "a bucket", f"{code}", number)
-    return [Bucket(code) for code in codes]
 
 
 def _reasons(table: Table, rows: Rows) -> list[Reason]:

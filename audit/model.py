@@ -21,8 +21,11 @@ from edgeproof.telemetry.messages import (
     IntakeRoot,
     Opening,
     Phase,
+    Retire,
+    Rotate,
     Seal,
     Skip,
+    TokenEnrol,
 )
 
 M = TypeVar("M", bound=Message)
@@ -36,15 +39,20 @@ class Arrived(Generic[M]):
     signed: Signed[M]
 
 
+Change = Enrol | TokenEnrol | Retire | Rotate
+"""What says for whom a device works."""
+
+
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """An enrolment and the first epoch it counts for.
+    """A change of the register and the first slot that it counts for.
 
-    The epoch is the coordinator's word (declared input).
+    The slot is the coordinator's word (declared input): the first of the epoch after
+    the arrival; of a ``Retire`` the one after its arrival.
     """
 
-    signed: Signed[Enrol]
-    epoch: int
+    signed: Signed[Change]
+    since: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +101,8 @@ class Carried:
 class EpochRecord:
     """The inputs of ``epoch``: all that arrived from its first slot to its close.
 
-    ``enrolments`` hold the latest one of every device that counts for this epoch and,
-    where they differ, for the next one, whose rosters order the bitmaps.
+    ``enrolments`` hold every change of the register that counts for this epoch or from
+    the next one's first slot on: the rosters of both order the bitmaps.
     """
 
     description: Description

@@ -8,7 +8,7 @@ Checks, numbered here and at each:
 3. Beacons are one hash chain, from the network's anchor on.
 4. Entropy is the hash of its slot's beacon and what came from outside.
 5. The phases of a round hash back to the anchor in its slot's beacon.
-6. Enrolments are signed by device and owner, one for each nonce.
+6. Each change of the register may follow those before it (``audit.register``).
 7. Each device signed its seals, commitments, openings and skips.
 8. The root of each slot's intake is that of the bitmap and messages in the bundle, so
    nothing was left out or slipped in.
@@ -22,7 +22,7 @@ from edgeproof.audit import layout
 from edgeproof.audit.errors import BadBundle
 from edgeproof.audit.manifest import MANIFEST
 from edgeproof.audit.model import Arrived, EpochRecord
-from edgeproof.audit.replay import roster
+from edgeproof.audit.register import Register, in_order
 from edgeproof.audit.tables import Table
 from edgeproof.proofs import timetable
 from edgeproof.proofs.keccak import keccak
@@ -39,6 +39,7 @@ from edgeproof.telemetry.messages import (
     Entropy,
     IntakeRoot,
     Opening,
+    Retire,
     Seal,
     Skip,
 )
@@ -65,8 +66,8 @@ def check(record: EpochRecord, done: Step = lambda _name, _count: None) -> None:
     done("entropy follows from beacons", len(record.entropies))
     _phases(record, beacons)
     done("phases follow from beacons", len(record.phases))
-    _enrolments(record)
-    done("enrolments, signed twice", len(record.enrolments))
+    _register(record)
+    done("enrolments, signed by whom they concern", len(record.enrolments))
     digests = _devices(record)
     done("devices' signatures", sum(len(each) for each in digests.values()))
     _intake(record, digests)
@@ -193,26 +194,37 @@ def _phases(record: EpochRecord, beacons: dict[int, Beacon]) -> None:
             raise BadBundle(layout.PHASES.file, expected, to_hex(got), number)
 
 
-def _enrolments(record: EpochRecord) -> None:
-    # (6) Enrolments.
-    seen: set[tuple[bytes, int]] = set()
-    for number, each in enumerate(record.enrolments):
-        message = each.signed.message
-        if each.epoch > record.epoch + 1:
-            expected = f"epoch {record.epoch + 1} or before"
-            raise BadBundle(layout.ENROLMENTS.file, expected, f"{each.epoch}", number)
-        if (message.device, message.nonce) in seen:
-            expected = f"one enrolment with nonce {message.nonce}"
-            raise BadBundle(layout.ENROLMENTS.file, expected, "another", number)
-        seen.add((message.device, message.nonce))
-        _signed(
-            record,
-            layout.ENROLMENTS,
-            number,
-            each.signed,
-            message.device,
-            message.owner,
+def _register(record: EpochRecord) -> None:
+    # (6) The register.
+    network = record.description.parameters
+    following = timetable.first_slot(network, record.epoch + 1)
+    rows = {
+        id(each): (table, number)
+        for table, cls in layout.REGISTER.items()
+        for number, each in enumerate(
+            each for each in record.enrolments if type(each.signed.message) is cls
         )
+    }
+    register = Register()
+    for each in in_order(record.enrolments):
+        (table, number), change = rows[id(each)], each.signed.message
+        if each.since > following:
+            expected = f"slot {following} or before"
+            raise BadBundle(table.file, expected, f"{each.since}", number)
+        # Of its arrival no more is known than the slot from which it counts.
+        arrived = each.since - 1
+        if not isinstance(change, Retire):
+            arrived = max(-1, each.since - network.slots_per_epoch)
+            if each.since % network.slots_per_epoch:
+                expected = "the first slot of an epoch"
+                raise BadBundle(table.file, expected, f"{each.since}", number)
+        now = timetable.slot_start(network, arrived) if arrived >= 0 else 0
+        try:
+            register.check(each.signed, record.description.domain, arrived, now)
+        except MessageRefused as error:
+            expected = "a change that its signers may make"
+            raise BadBundle(table.file, expected, str(error), number) from None
+        register.add(each)
 
 
 def _devices(record: EpochRecord) -> dict[int, list[bytes]]:
@@ -243,8 +255,9 @@ def _arrived(
 def _intake(record: EpochRecord, digests: dict[int, list[bytes]]) -> None:
     # (8) Nothing more, nothing less.
     network = record.description.parameters
+    register = Register(record.enrolments)
     sizes = {
-        epoch: -(-len(roster(record.enrolments, epoch)) // 8)
+        epoch: -(-len(register.roster(timetable.first_slot(network, epoch))) // 8)
         for epoch in (record.epoch, record.epoch + 1)
     }
     for number, each in enumerate(record.intake):

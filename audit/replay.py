@@ -7,7 +7,8 @@ checked before (``audit.published``); here everything in the record is taken as 
 Steps, numbered here and at each:
 
 1. Rosters: who counts, and for which owner.
-2. Attendance: claimed by a seal AND heard by an intake root.
+2. Attendance: claimed by a seal AND heard by an intake root, until the owner retires
+   the device.
 3. Rounds: a verdict on each card's work (``audit.rounds``).
 4. Weights: over the accepted slots, the lower of the figures around each.
 5. Split: each bucket's budget by weight; what nobody earned stays unallocated.
@@ -16,20 +17,20 @@ Steps, numbered here and at each:
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edgeproof.audit import sampling
 from edgeproof.audit.model import (
     Attendance,
     Carried,
-    Enrolment,
     EpochRecord,
     Figure,
     Outcome,
     Payout,
     Verdict,
 )
+from edgeproof.audit.register import Register
 from edgeproof.audit.rounds import RoundJudge, Verifier, difficulty, verify_proof
 from edgeproof.audit.schedule import Schedule
 from edgeproof.proofs import payout_tree, scores, split, timetable, uptime
@@ -61,24 +62,6 @@ class _Track:
         ]
 
 
-def roster(enrolments: Iterable[Enrolment], epoch: int) -> dict[bytes, bytes]:
-    """Return owner by device for ``epoch``, in the order of its bitmaps (by address).
-
-    Of several enrolments of one device the one with the highest nonce counts, among
-    those in effect at the epoch's first slot.
-    """
-    latest: dict[bytes, Enrolment] = {}
-    for each in enrolments:
-        device = each.signed.message.device
-        known = latest.get(device)
-        newer = known is None or (
-            known.signed.message.nonce < each.signed.message.nonce
-        )
-        if each.epoch <= epoch and newer:
-            latest[device] = each
-    return {device: latest[device].signed.message.owner for device in sorted(latest)}
-
-
 def replay(record: EpochRecord, verify: Verifier = verify_proof) -> Outcome:
     """Return everything that follows from ``record``.
 
@@ -87,10 +70,11 @@ def replay(record: EpochRecord, verify: Verifier = verify_proof) -> Outcome:
     network = record.description.parameters
     first = timetable.first_slot(network, record.epoch)
     # (1) Rosters.
-    owners = roster(record.enrolments, record.epoch)
+    register = Register(record.enrolments)
+    owners = register.roster(first)
     # (2) Attendance.
     countable = _countable(record, first)
-    attendance = _attendance(record, owners, first, countable)
+    attendance = _attendance(record, register, owners, countable)
     # (3) Rounds.
     schedule = Schedule.of(record)
     judge = RoundJudge(record, schedule, verify)
@@ -207,8 +191,14 @@ def _countable(record: EpochRecord, first: int) -> int:
 
 
 def _attendance(
-    record: EpochRecord, owners: Mapping[bytes, bytes], first: int, countable: int
+    record: EpochRecord,
+    register: Register,
+    owners: Mapping[bytes, bytes],
+    countable: int,
 ) -> list[Attendance]:
+    network = record.description.parameters
+    first = timetable.first_slot(network, record.epoch)
+    end = first + network.slots_per_epoch
     claims: dict[bytes, list[int]] = defaultdict(list)
     for seal in record.seals:
         message = seal.signed.message
@@ -219,7 +209,7 @@ def _attendance(
     for place, (device, owner) in enumerate(owners.items()):
         arrived = sum(
             1 << i
-            for i in range(record.description.parameters.slots_per_epoch)
+            for i in range(register.ends(device, first, end) - first)
             if heard.get(first + i, 0) >> place & 1
         )
         slots = uptime.accepted(claims[device], arrived & countable)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from edgeproof.audit.replay import roster
+from edgeproof.audit.register import Register
 from edgeproof.coordinator.beacon_chain import BeaconChain
 from edgeproof.coordinator.intake import View
 from edgeproof.coordinator.publisher import Publisher
@@ -68,9 +68,7 @@ class Conductor:
             {beacon.message.slot: beacon.message.value for beacon in record.beacons}
         )
         self._view.sealed = self._store.last_slots()[1]
-        for enrolment in self._store.enrolments():
-            message = enrolment.signed.message  # by device and nonce: the last stays
-            self._view.last_enrolments[message.device] = message
+        self._view.register = Register(self._store.enrolments())
         self._know_rosters(timetable.epoch_of(self._network, self._now_slot()))
 
     async def run(self) -> None:
@@ -159,9 +157,12 @@ class Conductor:
 
     def _know_rosters(self, epoch: int) -> None:
         """Freeze the rosters up to ``epoch``; forget what nobody may speak of."""
-        view, enrolments = self._view, self._store.enrolments()
+        view = self._view
         oldest = max(0, epoch - REMEMBERED)
-        view.rosters = {e: roster(enrolments, e) for e in range(oldest, epoch + 1)}
+        view.rosters = {
+            e: view.register.roster(timetable.first_slot(self._network, e))
+            for e in range(oldest, epoch + 1)
+        }
         horizon = timetable.first_slot(self._network, oldest)
         view.beacons = {s: v for s, v in view.beacons.items() if s >= horizon}
         view.rounds = {slot for slot in view.rounds if slot >= horizon}

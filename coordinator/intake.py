@@ -7,17 +7,19 @@ code beside it, and loses nothing that was good before.
 2. The bytes are within the kind's bound (TOO_LARGE) and are its one encoding
    (MALFORMED, NOT_CANONICAL, OUT_OF_RANGE).
 3. The subject is the device of the topic (WRONG_TOPIC).
-4. The device is enrolled (NOT_ENROLLED), unless this is its enrolment.
+4. The device is enrolled (NOT_ENROLLED) and not retired (RETIRED).
 5. The signers are the subject's (BAD_SIGNATURE, WRONG_SIGNER).
 6. It comes in time and fits what was published (LATE, WRONG_BEACON, UNKNOWN_ROUND,
-   STALE_NONCE, QUOTA).
+   QUOTA).
+
+What owners say comes another way, to ``enrolling``.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from edgeproof.audit.model import Enrolment
+from edgeproof.audit.register import Register
 from edgeproof.coordinator.store import Batch, Kept
 from edgeproof.proofs import timetable
 from edgeproof.proofs.parameters import PHASE_BUCKET, Bucket, Phase
@@ -31,7 +33,6 @@ from edgeproof.telemetry.kinds import PAYLOAD_LIMIT
 from edgeproof.telemetry.message import M, Signed, decode_signed
 from edgeproof.telemetry.messages import (
     Commitment,
-    Enrol,
     Heartbeat,
     Opening,
     Seal,
@@ -41,7 +42,6 @@ from edgeproof.telemetry.messages import (
 )
 
 LARGEST: Mapping[str, int] = {
-    "enrol": 256,
     "heartbeat": 256,
     "telemetry": 4352,
     "seal": 1280,
@@ -63,7 +63,8 @@ MOST_CARDS = 64
 class View:
     """What the coordinator knows when it decides.
 
-    ``rosters``: owner by device for each epoch that messages may still speak of.
+    ``register``: every change so far; ``rosters``: owner by device for each epoch that
+    messages may still speak of.
     ``beacons``: the value of each recent slot; ``sealed`` the last slot whose intake
     root is made; ``rounds`` the slots of recent rounds; ``entropies`` the slots with
     entropy.
@@ -71,7 +72,7 @@ class View:
 
     description: Description
     rosters: dict[int, Mapping[bytes, bytes]] = field(default_factory=dict)
-    last_enrolments: dict[bytes, Enrol] = field(default_factory=dict)
+    register: Register = field(default_factory=Register, compare=False)
     beacons: dict[int, bytes] = field(default_factory=dict)
     rounds: set[int] = field(default_factory=set)
     entropies: set[int] = field(default_factory=set)
@@ -109,9 +110,7 @@ class _Admission:
     now: int
 
     def of(self, kind: str) -> None:
-        if kind == "enrol":
-            self._enrol()
-        elif kind == "heartbeat":
+        if kind == "heartbeat":
             self._heartbeat()
         elif kind == "telemetry":
             self._telemetry()
@@ -133,33 +132,19 @@ class _Admission:
 
     def _enrolled(self, epoch: int, device: bytes) -> None:
         # (4) Enrolment.
+        self._at_work(device)
         if not self.view.enrolled(epoch, device):
             raise MessageRefused(Reason.NOT_ENROLLED, f"epoch {epoch}")
 
     def _known(self, device: bytes) -> None:
         """Raise unless the device ever enrolled: its words are shown, not paid."""
-        if device not in self.view.last_enrolments:
+        self._at_work(device)
+        if self.view.register.last(device) is None:
             raise MessageRefused(Reason.NOT_ENROLLED)
 
-    def _enrol(self) -> None:
-        signed = decode_signed(Enrol, self.payload)
-        message = signed.message
-        self._subject(message.device)
-        # (5) Both sign.
-        domain = self.view.description.domain
-        signing.check(signed, domain, message.device, message.owner)
-        network = self.view.description.parameters
-        epoch = timetable.epoch_of(network, self.batch.slot) + 1
-        enrolment = Enrolment(signed, max(0, epoch))
-        # (6) The nonce exceeds the last one; the last one again is a redelivery.
-        last = self.view.last_enrolments.get(message.device)
-        if message == last:
-            return
-        if last is not None and message.nonce <= last.nonce:
-            detail = f"{message.nonce}, last was {last.nonce}"
-            raise MessageRefused(Reason.STALE_NONCE, detail)
-        self.view.last_enrolments[message.device] = message
-        self.batch.enrolments.append(enrolment)
+    def _at_work(self, device: bytes) -> None:
+        if self.view.register.retired(device, self.batch.slot):
+            raise MessageRefused(Reason.RETIRED, to_hex(device))
 
     def _heartbeat(self) -> None:
         message = Heartbeat.decode(self.payload)

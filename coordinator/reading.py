@@ -86,6 +86,22 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """A device's latest enrolment, retirement or rotation.
+
+    ``kind`` is enrol, token_enrol, retire or rotate; ``epoch`` the first that it counts
+    for; ``message`` the signed message, as 0x and hexadecimal digits.
+    """
+
+    device: str
+    owner: str
+    kind: str
+    nonce: str
+    epoch: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class BucketPayout:
     """Weight and reward of one bucket; ``why`` says why the reward is zero."""
 
@@ -191,6 +207,10 @@ class Reader(Protocol):
 
     def device(self, epoch: int, address: str) -> Device | None:
         """Return one device, None if it never enrolled."""
+        ...
+
+    def enrolment(self, address: str) -> Standing | None:
+        """Return a device's latest change of the register, None if it has none."""
         ...
 
     def history(self, address: str, before: int, limit: int) -> list[EpochDevice]:

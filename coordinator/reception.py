@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 import structlog
 
+from edgeproof.audit import register
+from edgeproof.audit.model import Enrolment
+from edgeproof.coordinator import enrolling
 from edgeproof.coordinator.intake import View, admit
 from edgeproof.coordinator.publisher import Publisher
 from edgeproof.coordinator.store import Batch, Refused, Store
@@ -15,6 +18,7 @@ from edgeproof.proofs.reasons import Reason
 from edgeproof.telemetry import topics
 from edgeproof.telemetry.broker import BrokerUnavailable, Connection, Envelope
 from edgeproof.telemetry.errors import MessageRefused
+from edgeproof.telemetry.hexes import to_hex
 
 log = structlog.get_logger()
 
@@ -75,6 +79,29 @@ class Reception:
             while not waiting.empty() and len(envelopes) < LARGEST_BATCH:
                 envelopes.append(waiting.get_nowait())
             await self.take(envelopes)
+
+    async def enrol(self, raw: bytes) -> Enrolment:
+        """Admit a change of the register; return it once it is on disk.
+
+        The very same message again is answered alike.  Raises ``MessageRefused``.
+        """
+        async with self.lock:
+            now = self._clock()
+            slot = timetable.slot_at(self._view.description.parameters, now)
+            try:
+                enrolment, new = enrolling.admit(self._view, raw, slot, now)
+            except MessageRefused as refusal:
+                log.info("refused", reason=refusal.reason.name, why=str(refusal))
+                raise
+            if new:
+                batch = Batch(slot, enrolments=[enrolment])
+                await asyncio.to_thread(self._store.add, batch)
+                self._view.register.add(enrolment)
+        change = enrolment.signed.message
+        if new:
+            kind = register.kind_of(change)
+            log.info(kind, device=to_hex(change.device), since=enrolment.since)
+        return enrolment
 
     async def take(self, envelopes: list[Envelope]) -> None:
         """Decide on a batch, commit it, and acknowledge it."""

@@ -2,11 +2,10 @@
 -- amounts, weights and figures decimal text, since they can exceed 64 bits; numbers
 -- that a device chooses are 8 bytes, big-endian, since SQLite's integers end at 2^63.
 
-create table if not exists enrolment (          -- every enrolment ever accepted
+create table if not exists enrolment (          -- every change of the register
     device blob not null,
     nonce  blob not null,
-    owner  blob not null,
-    epoch  integer not null,                    -- first epoch that it counts for
+    since  integer not null,                    -- first slot that it counts for
     raw    blob not null,                       -- the signed message
     primary key (device, nonce)
 ) strict;

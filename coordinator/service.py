@@ -26,6 +26,7 @@ from edgeproof.coordinator.settlement import Settlement
 from edgeproof.coordinator.sqlite_reader import SqliteReader
 from edgeproof.coordinator.sqlite_store import SqliteStore
 from edgeproof.coordinator.verification import ProofDesk
+from edgeproof.coordinator.web.api import Source
 from edgeproof.coordinator.web.app import create_app
 from edgeproof.proofs.parameters import SECOND
 from edgeproof.telemetry import signing, topics
@@ -106,7 +107,7 @@ async def serve(data: Path, settings: Settings, stop: asyncio.Event) -> None:
             bundles=bundles,
         )
         async with (
-            _web(data, settings, description, desk),
+            _web(data, settings, description, desk, reception),
             asyncio.TaskGroup() as group,
         ):
             tasks = [
@@ -159,17 +160,23 @@ def _broker(description: Description, password: str) -> EmbeddedBroker:
 
 @asynccontextmanager
 async def _web(
-    data: Path, settings: Settings, description: Description, desk: ProofDesk
+    data: Path,
+    settings: Settings,
+    description: Description,
+    desk: ProofDesk,
+    reception: Reception,
 ) -> AsyncIterator[None]:
     """Serve the explorer in this loop; leave signals to whoever runs us."""
     reader = SqliteReader(data / founding.DATABASE, description.parameters)
-    app = create_app(
+    source = Source(
         reader,
-        lambda: founding.text(data),
+        description,
         data / founding.BUNDLES,
         milliseconds,
         lambda: desk.load,
+        reception.enrol,
     )
+    app = create_app(source, lambda: founding.text(data))
     server = uvicorn.Server(
         uvicorn.Config(
             app,

@@ -2,12 +2,14 @@
 
 import sqlite3
 import threading
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgeproof.audit.register import Register, kind_of
 from edgeproof.coordinator.reading import (
     BucketPayout,
     ClaimedTelemetry,
@@ -16,10 +18,12 @@ from edgeproof.coordinator.reading import (
     EpochDevice,
     Owed,
     Rate,
+    Standing,
     Totals,
     Why,
     iso,
 )
+from edgeproof.coordinator.sqlite_store import ENROLMENTS, enrolments_in
 from edgeproof.proofs import payout_tree, timetable, uptime
 from edgeproof.proofs.parameters import Bucket, Parameters
 from edgeproof.proofs.payout_tree import PayoutTree
@@ -27,14 +31,6 @@ from edgeproof.proofs.reasons import Reason
 from edgeproof.telemetry.hexes import to_hex
 
 Row = sqlite3.Row
-
-OWNER = """
-    select device, owner from enrolment where device = ?
-    order by epoch <= ? desc, nonce desc limit 1
-"""
-"""The enrolment in force; before there is one, the one that will be."""
-
-ROSTER = "select distinct device from enrolment where epoch <= ? order by device"
 
 LAST_VERDICTS = """
     select round, figure, reason from verdict where device = ? and bucket = ?
@@ -74,15 +70,33 @@ class SqliteReader:
 
     def devices(self, epoch: int, after: str, limit: int) -> list[Device]:
         """See ``Reader.devices``."""
-        sql = "select distinct device from enrolment where device > ? order by 1"
         with self._moment() as moment:
-            rows = moment.rows(f"{sql} limit ?", _raw(after), limit)
-            return moment.devices(epoch, *(row["device"] for row in rows))
+            known = moment.register.devices
+            start = bisect_right(known, _raw(after))
+            return moment.devices(epoch, *known[start : start + limit])
 
     def device(self, epoch: int, address: str) -> Device | None:
         """See ``Reader.device``."""
         with self._moment() as moment:
             return next(iter(moment.devices(epoch, _raw(address))), None)
+
+    def enrolment(self, address: str) -> Standing | None:
+        """See ``Reader.enrolment``."""
+        device = _raw(address)
+        with self._moment() as moment:
+            register = moment.register
+        last = register.last(device)
+        if last is None:
+            return None
+        change = last.signed.message
+        return Standing(
+            device=address,
+            owner=to_hex(register.last_owner(device) or b""),
+            kind=kind_of(change),
+            nonce=str(change.nonce),
+            epoch=timetable.epoch_of(self._network, last.since),
+            message=to_hex(last.signed.encode()),
+        )
 
     def history(self, address: str, before: int, limit: int) -> list[EpochDevice]:
         """See ``Reader.history``."""
@@ -151,6 +165,8 @@ class SqliteReader:
 class _Memory:
     """What was worked out once and can't change: replaced as a whole, never edited."""
 
+    register: tuple[int, Register] = (-1, Register())
+    """The last row of the enrolments, and all of them."""
     roster: tuple[int, Mapping[bytes, int]] = (-1, {})
     """An epoch that began, and each device's place in its bitmaps."""
     tree: tuple[int, PayoutTree] | None = None
@@ -165,6 +181,15 @@ class _Moment:
     network: Parameters
     memory: _Memory
 
+    @property
+    def register(self) -> Register:
+        last = self.rows("select coalesce(max(rowid), 0) from enrolment")[0][0]
+        known, register = self.memory.register
+        if known != last:
+            register = Register(enrolments_in(self.rows(ENROLMENTS)))
+            self.memory.register = last, register
+        return register
+
     def rows(self, sql: str, *values: object) -> list[Row]:
         return self.connection.execute(sql, values).fetchall()
 
@@ -173,7 +198,6 @@ class _Moment:
         return row
 
     def totals(self) -> Totals:
-        enrolled = self.rows("select count(distinct device) from enrolment")
         heard = self.row(
             "select heard from slot where root is not null order by slot desc limit 1"
         )
@@ -183,7 +207,7 @@ class _Moment:
         )
         postings = self.rows("select state, count(*) from posting group by state")
         return Totals(
-            enrolled=enrolled[0][0],
+            enrolled=len(self.register.devices),
             heard_last_slot=uptime.bits(heard[0]).bit_count() if heard else 0,
             last_round=phase["round"] if phase else -1,
             last_phase=phase["phase"] if phase else -1,
@@ -194,9 +218,17 @@ class _Moment:
 
     def devices(self, epoch: int, *addresses: bytes) -> list[Device]:
         """Return those of the devices that ever enrolled."""
-        found = [self.row(OWNER, address, epoch) for address in addresses]
-        sealed = self._sealed(epoch, "heard")
-        return [self._device(epoch, sealed, row) for row in found if row]
+        sealed, register = self._sealed(epoch, "heard"), self.register
+        first = timetable.first_slot(self.network, max(0, epoch))
+        owners = {
+            address: register.owner(address, first) or register.last_owner(address)
+            for address in addresses
+        }
+        return [
+            self._device(epoch, sealed, device, owner)
+            for device, owner in owners.items()
+            if owner is not None
+        ]
 
     def attendance(self, sql: str, *values: object) -> list[EpochDevice]:
         return [self._epoch_device(row) for row in self.rows(ATTENDANCE + sql, *values)]
@@ -246,8 +278,9 @@ class _Moment:
         )
         return {row[0] - first: row[1] for row in rows}
 
-    def _device(self, epoch: int, sealed: Mapping[int, bytes], row: Row) -> Device:
-        device = row["device"]
+    def _device(
+        self, epoch: int, sealed: Mapping[int, bytes], device: bytes, owner: bytes
+    ) -> Device:
         seen = self.row("select * from presence where device = ?", device)
         place = self._roster(epoch).get(device, -1) if sealed else -1
         slots = ["-"] * (max(sealed, default=-1) + 1)
@@ -255,7 +288,7 @@ class _Moment:
             slots[offset] = "1" if place >= 0 and _bit(heard, place) else "0"
         return Device(
             address=to_hex(device),
-            owner=to_hex(row["owner"]),
+            owner=to_hex(owner),
             online=bool(seen and seen["online"]),
             beats=seen["beats"] if seen else 0,
             last_slot=seen["last_slot"] if seen else -1,
@@ -269,8 +302,9 @@ class _Moment:
         """Return the places of an epoch in which a slot was sealed: they are final."""
         known, places = self.memory.roster
         if known != epoch:
-            rows = self.rows(ROSTER, epoch)
-            places = {row["device"]: place for place, row in enumerate(rows)}
+            first = timetable.first_slot(self.network, epoch)
+            roster = self.register.roster(first)
+            places = {device: place for place, device in enumerate(roster)}
             self.memory.roster = epoch, places
         return places
 

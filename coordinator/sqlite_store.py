@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
+from edgeproof.audit import register
 from edgeproof.audit.model import (
     Arrived,
     Carried,
@@ -31,7 +32,6 @@ from edgeproof.telemetry.message import Message, Signed, decode_signed
 from edgeproof.telemetry.messages import (
     Beacon,
     Commitment,
-    Enrol,
     Entropy,
     IntakeRoot,
     Opening,
@@ -41,6 +41,9 @@ from edgeproof.telemetry.messages import (
 )
 
 SCHEMA = files("edgeproof.coordinator").joinpath("schema.sql").read_text()
+
+ENROLMENTS = "select raw, since from enrolment order by device, nonce"
+"""Every change of the register."""
 
 M = TypeVar("M", bound=Message)
 
@@ -174,8 +177,7 @@ class SqliteStore:
 
     def enrolments(self) -> list[Enrolment]:
         """See ``Store.enrolments``."""
-        rows = self._query("select raw, epoch from enrolment order by device, nonce")
-        return [Enrolment(decode_signed(Enrol, r["raw"]), r["epoch"]) for r in rows]
+        return enrolments_in(self._query(ENROLMENTS))
 
     def record(self, description: Description, epoch: int, until: int) -> EpochRecord:
         """See ``Store.record``."""
@@ -196,7 +198,11 @@ class SqliteStore:
                 for r in slots
                 if r["root"] is not None
             ),
-            enrolments=self._in_force(epoch),
+            enrolments=tuple(
+                each
+                for each in self.enrolments()
+                if each.since <= timetable.first_slot(network, epoch + 1)
+            ),
             seals=self._arrived(Seal, "seal", first, until),
             commitments=self._arrived(Commitment, "commitment", first, until),
             openings=self._arrived(Opening, "opening", first, until),
@@ -337,14 +343,6 @@ class SqliteStore:
             [r for r in rows if r["reason"] and r["bucket"] != int(Bucket.HASH)],
         )
 
-    def _in_force(self, epoch: int) -> tuple[Enrolment, ...]:
-        """Return each device's latest enrolment for ``epoch`` and for the next one."""
-        kept: dict[tuple[bytes, bool], Enrolment] = {}
-        for each in self.enrolments():
-            if each.epoch <= epoch + 1:
-                kept[each.signed.message.device, each.epoch > epoch] = each
-        return tuple(kept[key] for key in sorted(kept))
-
     def _arrived(
         self, cls: type[M], kind: str, first: int, until: int
     ) -> tuple[Arrived[M], ...]:
@@ -395,6 +393,11 @@ class SqliteStore:
                 raise
 
 
+def enrolments_in(rows: Iterable[Mapping[str, Any] | sqlite3.Row]) -> list[Enrolment]:
+    """Return the changes in rows of ``ENROLMENTS``."""
+    return [Enrolment(register.decode(row["raw"]), row["since"]) for row in rows]
+
+
 def uint64(number: int) -> bytes:
     """Return a number of a device's as the file holds it: it sorts as the number."""
     return number.to_bytes(8, "big")
@@ -405,8 +408,7 @@ def _enrolment_row(enrolment: Enrolment) -> Row:
     return {
         "device": message.device,
         "nonce": uint64(message.nonce),
-        "owner": message.owner,
-        "epoch": enrolment.epoch,
+        "since": enrolment.since,
         "raw": enrolment.signed.encode(),
     }
 

@@ -94,7 +94,7 @@ class Store(Protocol):
         ...
 
     def enrolments(self) -> list[Enrolment]:
-        """Return every enrolment, by device and nonce."""
+        """Return every change of the register, by device and nonce."""
         ...
 
     def record(self, description: Description, epoch: int, until: int) -> EpochRecord:

@@ -27,6 +27,10 @@ class Reason(IntEnum):
     CONTRADICTION = 12
     OUT_OF_RANGE = 13
     QUOTA = 14
+    RETIRED = 15
+    BAD_TOKEN = 16
+    TOKEN_EXPIRED = 17
+    TOKEN_SPENT = 18
 
     # 30-49: a proof failed
     NO_COMMITMENT = 30
@@ -111,6 +115,10 @@ _TEXT: dict[Reason, str] = {
     Reason.CONTRADICTION: "two different messages carry one sequence number",
     Reason.OUT_OF_RANGE: "a field is outside its range",
     Reason.QUOTA: "the device sent more messages than a slot admits",
+    Reason.RETIRED: "the owner has retired the device",
+    Reason.BAD_TOKEN: "the enrolment token is not one that its owner signed",
+    Reason.TOKEN_EXPIRED: "the enrolment token has expired",
+    Reason.TOKEN_SPENT: "the enrolment token has enrolled as many devices as it may",
     Reason.NO_COMMITMENT: "nothing was committed by the end of the phase",
     Reason.NO_OPENING: "the drawn openings did not arrive by their deadline",
     Reason.BROKEN_CHAIN: "a commitment does not name its predecessor",

@@ -146,7 +146,7 @@ class SimulatedNetwork:
         return tuple(Phase(opened, phase, value) for phase, value in values)
 
     def enrolments(self) -> tuple[Enrolment, ...]:
-        """Return every device's enrolment, from epoch 0 on."""
+        """Return every device's enrolment, from slot 0 on."""
         return tuple(
             Enrolment(
                 sign(

@@ -29,7 +29,8 @@ from edgeproof.agent.orders import (
 from edgeproof.agent.rounds import Rounds
 from edgeproof.agent.work import Job
 from edgeproof.audit.model import Arrived, EpochRecord, Heard, Outcome
-from edgeproof.audit.replay import replay, roster
+from edgeproof.audit.register import Register
+from edgeproof.audit.replay import replay
 from edgeproof.coordinator.carried import GENESIS
 from edgeproof.coordinator.intake import View, admit
 from edgeproof.coordinator.store import Batch, Kept
@@ -296,13 +297,10 @@ class _Trial:
         self._last_round = timetable.NO_ROUND
         self._inbox = _Inbox()
         self._refused: Counter[tuple[bytes, Reason]] = Counter()
-        enrolments = network.enrolments()
+        register = Register(network.enrolments())
+        roster = register.roster(0)
         self._view = View(
-            network.description,
-            rosters={epoch: roster(enrolments, epoch) for epoch in (0, 1)},
-            last_enrolments={
-                each.signed.message.device: each.signed.message for each in enrolments
-            },
+            network.description, register=register, rosters={0: roster, 1: roster}
         )
         self._devices = [
             _Simulated(self, device, cheat if number else None)

@@ -41,8 +41,8 @@ def read_secret(path: Path) -> bytes:
     return secret
 
 
-def make_secret(path: Path) -> bytes:
-    """Return the secret in ``path``, made at random if there was none.
+def make_secret(path: Path, wanted: bytes = b"") -> bytes:
+    """Return the secret in ``path``; if there was none, ``wanted`` or a random one.
 
     Safe against a crash at any line and against another process doing the same: one
     of them wins, both return what stands in the file.
@@ -52,7 +52,8 @@ def make_secret(path: Path) -> bytes:
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         with os.fdopen(os.open(temporary, flags, 0o600), "w") as file:
-            file.write(secrets.token_hex(SECRET_BYTES) + "\n")
+            secret = wanted or secrets.token_bytes(SECRET_BYTES)
+            file.write(secret.hex() + "\n")
             file.flush()
             os.fsync(file.fileno())
         try:

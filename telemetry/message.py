@@ -15,6 +15,7 @@ from edgeproof.telemetry.errors import MessageRefused
 from edgeproof.telemetry.kinds import Kind
 
 M = TypeVar("M", bound="Message")
+M_co = TypeVar("M_co", bound="Message", covariant=True)
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 TAG = Kind("uint8")
@@ -61,10 +62,10 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Signed(Generic[M]):
+class Signed(Generic[M_co]):
     """A message with the signatures that its kind calls for, not yet checked."""
 
-    message: M
+    message: M_co
     signatures: tuple[bytes, ...]
 
     def encode(self) -> bytes:

@@ -19,6 +19,7 @@ from edgeproof.telemetry.kinds import (
     Path,
     Payload,
     Text,
+    TokenBytes,
     Uint8,
     Uint16,
     Uint32,
@@ -148,6 +149,57 @@ class Skip(Message):
     card: Uint32
     phase: Uint8
     reason: Uint16
+
+
+@dataclass(frozen=True, slots=True)
+class TokenEnrol(Message):
+    """``device`` works for who signed ``token``, an encoded ``EnrolToken``."""
+
+    TAG: ClassVar[int] = 10
+    SIGNERS: ClassVar[int] = 1
+    device: Address
+    nonce: Uint64
+    issued_at: Uint64
+    token: TokenBytes
+
+
+@dataclass(frozen=True, slots=True)
+class Retire(Message):
+    """``device`` ends its work, at once.  Signed by its owner alone."""
+
+    TAG: ClassVar[int] = 11
+    SIGNERS: ClassVar[int] = 1
+    device: Address
+    owner: Address
+    nonce: Uint64
+    issued_at: Uint64
+
+
+@dataclass(frozen=True, slots=True)
+class Rotate(Message):
+    """``successor`` takes the place of ``device`` from the next epoch on.
+
+    Signed by both, ``device`` first.  The owner stays; the record begins anew.
+    """
+
+    TAG: ClassVar[int] = 12
+    SIGNERS: ClassVar[int] = 2
+    device: Address
+    successor: Address
+    nonce: Uint64
+    issued_at: Uint64
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolToken(Message):
+    """``owner`` lets up to ``count`` devices enrol until ``expires_at``."""
+
+    TAG: ClassVar[int] = 14
+    SIGNERS: ClassVar[int] = 1
+    owner: Address
+    token_id: Bytes32
+    count: Uint32
+    expires_at: Uint64
 
 
 @dataclass(frozen=True, slots=True)

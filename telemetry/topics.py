@@ -4,8 +4,8 @@
 ``n/<kind>``           the coordinator to everybody: beacon (retained), entropy,
                        phase, root
 ``c/<device>/<kind>``  the coordinator to one device: ack, receipt, statement
-``d/<device>/<kind>``  one device to the coordinator: enrol, heartbeat, telemetry,
-                       seal, commitment, opening, skip, status
+``d/<device>/<kind>``  one device to the coordinator: heartbeat, telemetry, seal,
+                       commitment, opening, skip, status
 =====================  ==========================================================
 
 A device is written as ``0x`` and 40 lower-case hex digits, everywhere.
@@ -30,7 +30,6 @@ DOWNLINK_KINDS = frozenset({"ack", "receipt", "statement"})
 UPLINK_KINDS = frozenset(
     {
         "commitment",
-        "enrol",
         "heartbeat",
         "opening",
         "seal",

@@ -1,6 +1,6 @@
 """``/api/v1``: what the network knows, for programs."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from fastapi import Path as InPath
 
+from edgeproof.audit.model import Enrolment
 from edgeproof.coordinator import reading
 from edgeproof.coordinator.reading import LATEST, PAGE, Reader, iso
 from edgeproof.coordinator.web.answers import (
@@ -47,13 +48,19 @@ Number = Annotated[int, InPath(ge=0, lt=LATEST, description="Number of an epoch.
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where answers come from.  ``now`` is Unix milliseconds."""
+    """Where answers come from.
+
+    ``bundles`` holds one folder for each published epoch; ``now`` is Unix milliseconds,
+    and ``load`` the verifier's queue.
+    """
 
     reader: Reader
     description: Description
     bundles: Path
     now: Callable[[], int]
     load: Callable[[], reading.Load]
+    enrol: Callable[[bytes], Awaitable[Enrolment]]
+    """Admits a change of the register; raises ``MessageRefused``."""
 
     def slot(self) -> int:
         """Return the current slot; negative before genesis."""

@@ -3,29 +3,19 @@
 from collections.abc import Callable
 from importlib.metadata import version
 from importlib.resources import files
-from pathlib import Path
 
 from fastapi import FastAPI, Response
 from fastapi.responses import PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 
-from edgeproof.coordinator.reading import Load, Reader
-from edgeproof.coordinator.web import api, headers, pages, problems
-from edgeproof.telemetry.description import read
+from edgeproof.coordinator.web import api, enrolments, headers, pages, problems
+from edgeproof.coordinator.web.api import Source
 
 
-def create_app(
-    reader: Reader,
-    description_text: Callable[[], str],
-    bundles: Path,
-    now: Callable[[], int],
-    load: Callable[[], Load],
-) -> FastAPI:
+def create_app(source: Source, description_text: Callable[[], str]) -> FastAPI:
     """Return the explorer of one network.
 
-    ``description_text`` returns the signed description as it is served; ``bundles``
-    holds one folder for each published epoch; ``now`` is Unix milliseconds, and
-    ``load`` the verifier's queue.
+    ``description_text`` returns the signed description as it is served.
     """
     app = FastAPI(
         title="edgeproof explorer",
@@ -36,8 +26,8 @@ def create_app(
     )
     problems.install(app)
     headers.install(app)
-    source = api.Source(reader, read(description_text()), bundles, now, load)
     app.include_router(api.router(source))
+    app.include_router(enrolments.router(source))
     app.include_router(pages.router(source))
     static = files("edgeproof.coordinator.web").joinpath("static")
     app.mount("/static", StaticFiles(directory=str(static)), name="static")

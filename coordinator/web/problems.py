@@ -1,4 +1,7 @@
-"""Errors as RFC 9457 problem details: what is wrong, and what to do about it."""
+"""Errors as RFC 9457 problem details: what is wrong, and what to do about it.
+
+``reason`` is one of the network's own, where a message was refused for one.
+"""
 
 from http import HTTPStatus
 
@@ -8,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from edgeproof.coordinator.web import headers
+from edgeproof.proofs.reasons import Reason
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -15,9 +19,17 @@ MEDIA_TYPE = "application/problem+json"
 class Problem(HTTPException):
     """Answer a request with a problem; ``hint`` says what the caller can do."""
 
-    def __init__(self, status: HTTPStatus, detail: str, hint: str = "") -> None:
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str,
+        hint: str = "",
+        *,
+        reason: Reason = Reason.NONE,
+    ) -> None:
         super().__init__(status, detail)
         self.hint = hint
+        self.reason = reason
 
 
 def install(app: FastAPI) -> None:
@@ -25,8 +37,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def refused(request: Request, error: HTTPException) -> JSONResponse:
-        hint = error.hint if isinstance(error, Problem) else ""
-        answer = _answer(request, error.status_code, str(error.detail), hint)
+        hint, reason = "", Reason.NONE
+        if isinstance(error, Problem):
+            hint, reason = error.hint, error.reason
+        answer = _answer(request, error.status_code, str(error.detail), hint, reason)
         answer.headers.update(error.headers or {})  # such as Allow
         return answer
 
@@ -46,8 +60,14 @@ def install(app: FastAPI) -> None:
         return headers.add(request.url.path, _answer(request, status, detail, hint))
 
 
-def _answer(request: Request, status: int, detail: str, hint: str) -> JSONResponse:
-    content = {
+def _answer(
+    request: Request,
+    status: int,
+    detail: str,
+    hint: str,
+    reason: Reason = Reason.NONE,
+) -> JSONResponse:
+    content: dict[str, object] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
@@ -56,4 +76,7 @@ def _answer(request: Request, status: int, detail: str, hint: str) -> JSONRespon
     }
     if hint:
         content["hint"] = hint
+    if reason:
+        named = {"code": int(reason), "name": reason.name, "text": reason.text}
+        content["reason"] = named
     return JSONResponse(content, status, media_type=MEDIA_TYPE)

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from edgeproof.agent import enrolment, identity
+from edgeproof.agent.control import Standing
 from edgeproof.agent.options import Options
 from edgeproof.proofs import merkle, timetable
 from edgeproof.proofs.keccak import keccak
@@ -23,7 +25,6 @@ from edgeproof.telemetry.messages import (
     Ack,
     Beacon,
     Commitment,
-    Enrol,
     Entropy,
     Heartbeat,
     IntakeRoot,
@@ -40,7 +41,6 @@ from edgeproof.telemetry.signing import Key
 
 CHAIN = 64
 KINDS: dict[str, type[Message]] = {
-    "enrol": Enrol,
     "heartbeat": Heartbeat,
     "telemetry": Telemetry,
     "seal": Seal,
@@ -232,3 +232,29 @@ def options(tmp_path: Path) -> Options:
         prover_threads=1,
         commit_margin_ms=100,
     )
+
+
+class FakeControl:
+    """A coordinator that admits whatever it is told, as ``Control`` sees it."""
+
+    def __init__(self, owner: bytes = b"\x09" * 20) -> None:
+        self.owner = owner
+        self.told: list[bytes] = []
+
+    def enrol(self, raw: bytes) -> Standing:
+        self.told.append(raw)
+        return Standing(to_hex(self.owner), "enrol", 1, to_hex(raw))
+
+    def standing(self, device: str) -> Standing | None:
+        del device
+        if not self.told:
+            return None
+        return Standing(to_hex(self.owner), "enrol", 1, to_hex(self.told[-1]))
+
+
+def enrolled(coordinator: Coordinator, options: Options) -> bytes:
+    """Enrol a device in the coordinator's network; return its address."""
+    text = coordinator.description.sign(coordinator.key)
+    network = enrolment.pin(options, text)
+    enrolment.by_key(options, network, Key(b"\x06" * 32), FakeControl())
+    return identity.device_key(options.state_dir).address

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from edgeproof.agent import enrolment, status
+from edgeproof.agent import status
 from edgeproof.agent.commands import app
 from edgeproof.agent.options import Options
 from edgeproof.agent.pause import PAUSE_FILE
@@ -18,7 +18,7 @@ from edgeproof.agent.state import DISK_FULL_FILE, KEPT_ENDS, NotEnrolled, State
 from edgeproof.agent.work import Job
 from edgeproof.proofs.parameters import Phase
 from edgeproof.proofs.reasons import Reason
-from edgeproof.telemetry.signing import Key
+from tests.agent.conftest import enrolled
 
 if TYPE_CHECKING:
     from tests.agent.conftest import Coordinator
@@ -27,10 +27,9 @@ HEAVY = ("numba", "numpy", "web3", "sqlite_utils", "structlog", "aiomqtt")
 
 
 @pytest.fixture
-def enrolled(coordinator: "Coordinator", options: Options) -> Path:
+def folder(coordinator: "Coordinator", options: Options) -> Path:
     """The state folder of an enrolled device that a network has answered."""
-    text = coordinator.description.sign(coordinator.key)
-    done = enrolment.enrol(options, text, Key(b"\x06" * 32))
+    device = enrolled(coordinator, options)
     state = State(options.state_dir)
     state.put("acknowledged", {"slot": 7, "at": time.time() * 1000})
     state.put("cards", [{"card": 0, "name": "A CPU", "kind": "cpu", "size": 1024}])
@@ -40,20 +39,19 @@ def enrolled(coordinator: "Coordinator", options: Options) -> Path:
     state.put("load", {"since": 0, "minutes": [[0, int(time.time()) // 60, 26.44]]})
     state.save_end(Job(6, Phase.SECOND_WALK, 0), Reason.SKIPPED_HOT, 0)
     state.save_end(None, Reason.DISK_FULL, 0)
-    state.save_statement(coordinator.statement(done.device, 3))
+    state.save_statement(coordinator.statement(device, 3))
     state.close()
     return options.state_dir
 
 
-def test_status_tells_what_the_network_said(enrolled: Path) -> None:
-    result = CliRunner().invoke(app, ["status", "--state", str(enrolled)])
+def test_status_tells_what_the_network_said(folder: Path) -> None:
+    result = CliRunner().invoke(app, ["status", "--state", str(folder)])
     assert result.exit_code == 0
     for expected in (
         "heartbeat of slot 7",
         "50.0 %, 3 of 6 slots",
         "1.000000000000000005 tokens",
         "does not measure this bucket",
-        "1 enrol",
         "after its deadline",
         "A CPU (cpu), n = 1024",
         "1.5 GiB by card 0 in the round of slot 6",
@@ -65,11 +63,11 @@ def test_status_tells_what_the_network_said(enrolled: Path) -> None:
         assert expected in result.output
 
 
-def test_status_is_one_json_object_too(enrolled: Path) -> None:
-    result = CliRunner().invoke(app, ["status", "--json", "--state", str(enrolled)])
+def test_status_is_one_json_object_too(folder: Path) -> None:
+    result = CliRunner().invoke(app, ["status", "--json", "--state", str(folder)])
     found = json.loads(result.output)
     assert found["statement"]["rewards"] == [str(10**18), "0", "0", "5"]
-    assert found["unacknowledged"] == {"enrol": 1}
+    assert found["unacknowledged"] == {}
 
 
 def test_status_of_no_device_says_what_to_do(tmp_path: Path) -> None:
@@ -79,35 +77,35 @@ def test_status_of_no_device_says_what_to_do(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_pause_is_a_file_that_status_shows(enrolled: Path) -> None:
-    folder = ["--state", str(enrolled)]
+def test_a_pause_is_a_file_that_status_shows(folder: Path) -> None:
+    where = ["--state", str(folder)]
 
     def says(word: str) -> str:
-        result = CliRunner().invoke(app, [word, *folder])
+        result = CliRunner().invoke(app, [word, *where])
         assert result.exit_code == 0
         return result.output
 
     assert "paused" not in says("status")
     for _ in range(2):
         assert "agent resume" in says("pause")
-    assert (enrolled / PAUSE_FILE).stat().st_mode & 0o777 == 0o600
+    assert (folder / PAUSE_FILE).stat().st_mode & 0o777 == 0o600
     assert "paused" in says("status")
     for _ in range(2):
         says("resume")
     assert "paused" not in says("status")
 
 
-def test_a_full_disk_is_shown(enrolled: Path) -> None:
-    (enrolled / DISK_FULL_FILE).touch()
-    assert "free some room" in "\n".join(status.lines(status.collect(enrolled)))
+def test_a_full_disk_is_shown(folder: Path) -> None:
+    (folder / DISK_FULL_FILE).touch()
+    assert "free some room" in "\n".join(status.lines(status.collect(folder)))
 
 
-def test_the_last_ends_are_kept(enrolled: Path) -> None:
-    state = State(enrolled)
+def test_the_last_ends_are_kept(folder: Path) -> None:
+    state = State(folder)
     for number in range(KEPT_ENDS + 5):
         state.save_end(Job(number, Phase.POW, 0), Reason.PROVER_HUNG, number)
     state.close()
-    ends = status.collect(enrolled)["ends"]
+    ends = status.collect(folder)["ends"]
     assert [end["round"] for end in ends] == list(range(5, KEPT_ENDS + 5))
 
 
@@ -131,7 +129,7 @@ def test_amounts_are_exact(amount: int, shown: str) -> None:
 
 
 @pytest.mark.integration
-def test_status_starts_light(enrolled: Path) -> None:
+def test_status_starts_light(folder: Path) -> None:
     program = (
         "import sys\n"
         "from edgeproof.agent.commands import app\n"
@@ -141,7 +139,7 @@ def test_status_starts_light(enrolled: Path) -> None:
     started = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", program],
-        env={"EDGEPROOF_AGENT_STATE_DIR": str(enrolled)},
+        env={"EDGEPROOF_AGENT_STATE_DIR": str(folder)},
         capture_output=True,
         text=True,
         check=True,

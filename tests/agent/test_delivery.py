@@ -70,20 +70,3 @@ async def test_only_what_can_never_be_delivered_is_dropped(
         await Delivery(outbox, DEVICE, resend_ms=1000).flush(connection)
     assert (len(outbox), outbox.dropped) == (left, dropped)
     outbox.close()
-
-
-async def test_what_is_held_waits_until_it_is_not(outbox: Outbox) -> None:
-    broker = MemoryBroker()
-    async with broker.connect("coordinator") as hearing, broker.connect(DEVICE) as own:
-        await hearing.subscribe("d/#")
-        delivery = Delivery(outbox, DEVICE, resend_ms=1000)
-        delivery.hold("enrol")
-        outbox.put("enrol", b"enrol")
-        outbox.put("seal", b"seal")
-        await delivery.flush(own)
-        delivery.hold()
-        await delivery.flush(own)
-        heard = aiter(hearing)
-        topics = [(await anext(heard)).topic for _ in range(2)]
-    assert topics == [f"d/{DEVICE}/seal", f"d/{DEVICE}/enrol"]
-    outbox.close()

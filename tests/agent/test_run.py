@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edgeproof.agent import enrolment, identity
+from edgeproof.agent import identity
 from edgeproof.agent.options import Options
 from edgeproof.coordinator.embedded_broker import EmbeddedBroker
 from edgeproof.telemetry.messages import Status
 from edgeproof.telemetry.mqtt import Identity, MqttConnection
-from edgeproof.telemetry.signing import Key
+from tests.agent.conftest import enrolled
 
 if TYPE_CHECKING:
     from tests.agent.conftest import Coordinator
@@ -37,8 +37,7 @@ async def broker() -> AsyncIterator[EmbeddedBroker]:
 
 @pytest.fixture
 def folder(coordinator: "Coordinator", options: Options) -> Path:
-    text = coordinator.description.sign(coordinator.key)
-    enrolment.enrol(options, text, Key(b"\x06" * 32))
+    enrolled(coordinator, options)
     return options.state_dir
 
 
@@ -99,7 +98,6 @@ async def test_a_signal_ends_it_cleanly(
         process = await start(folder)
         assert process.stderr is not None
         assert Status.decode(await heard(connection, "status")).online == 1
-        await heard(connection, "enrol")  # so the kernels are compiled
         below = children(process.pid)
         process.send_signal(number)
         assert Status.decode(await heard(connection, "status")).online == 0

@@ -32,7 +32,7 @@ from edgeproof.telemetry import signing
 from edgeproof.telemetry.broker import Connection, Will
 from edgeproof.telemetry.hexes import to_hex
 from edgeproof.telemetry.memory import MemoryBroker
-from edgeproof.telemetry.messages import Commitment, Enrol
+from edgeproof.telemetry.messages import Commitment
 from edgeproof.telemetry.signing import Key
 
 if TYPE_CHECKING:
@@ -83,18 +83,9 @@ async def live(
 async def test_a_device_beats_seals_proves_and_opens(
     coordinator: "Coordinator", options: Options, device: Key
 ) -> None:
-    options.state_dir.mkdir()
-    outbox = Outbox(options.state_dir / OUTBOX_FILE, limit_bytes=1 << 20)
-    owner = Key(b"\x06" * 32)
-    domain = coordinator.description.domain
-    enrol = Enrol(device.address, owner.address, 1, 1)
-    outbox.put("enrol", signing.sign(enrol, domain, device, owner).encode())
-    outbox.close()
-
     await live(coordinator, options, device, 5)
 
     heard = coordinator.heard
-    assert [message for _, message in heard["enrol"]] == [enrol]
     beats = [message for _, message in heard["heartbeat"]]
     assert [beat.slot for beat in beats] == [0, 1, 2, 3, 4]
     assert all(slot == beat.slot for slot, beat in heard["heartbeat"])

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from edgeproof.audit import layout, tables
+from edgeproof.audit import carried_tables, layout, tables
 from edgeproof.audit.bundle import FILES, attest, read_bundle, write_bundle
 from edgeproof.audit.errors import BadBundle
 from edgeproof.audit.manifest import MANIFEST, Manifest
@@ -319,7 +319,9 @@ def test_what_is_carried_out_is_byte_for_byte_what_is_carried_in(
     carried = replace(outcome.carried, previous_bundle=first)
     following = network.epoch(1, carried=carried)
     write_bundle(tmp_path / "1", following, replay(following, judge_stand_ins))
-    for out, into in zip(layout.CARRIED_OUT, layout.CARRIED_IN, strict=True):
+    for out, into in zip(
+        carried_tables.CARRIED_OUT, carried_tables.CARRIED_IN, strict=True
+    ):
         assert (tmp_path / "0" / out.file).read_bytes() == (
             tmp_path / "1" / into.file
         ).read_bytes()

@@ -56,12 +56,13 @@ def phase(change: dict[str, Any]) -> EpochRecord:
     return replace(RECORD, phases=(changed, *others))
 
 
-def enrolment(epoch: int = 0, device: Key | None = None) -> EpochRecord:
+def enrolment(since: int = 0, device: Key | None = None) -> EpochRecord:
     first, *others = RECORD.enrolments
     real = NETWORK.devices[0]
-    message: Enrol = first.signed.message
+    message = first.signed.message
+    assert isinstance(message, Enrol)
     signed = sign(message, DOMAIN, device or real.key, real.owner)
-    return replace(RECORD, enrolments=(Enrolment(signed, epoch), *others))
+    return replace(RECORD, enrolments=(Enrolment(signed, since), *others))
 
 
 def twice_enrolled() -> EpochRecord:
@@ -130,7 +131,8 @@ DEFECTS: dict[str, tuple[Callable[[], EpochRecord], str]] = {
     "intake_of_another_size": (lambda: intake({"size": 9}), "intake"),
     "heard_more": (lambda: heard(b"\x00"), "intake"),
     "heard_a_longer_roster": (lambda: heard(b"\x03\x00"), "intake"),
-    "enrolled_too_early": (lambda: enrolment(epoch=2), "enrolments"),
+    "enrolled_too_early": (lambda: enrolment(since=30), "enrolments"),
+    "enrolled_amid_an_epoch": (lambda: enrolment(since=7), "enrolments"),
     "enrolled_by_somebody": (lambda: enrolment(device=SOMEBODY), "enrolments"),
     "enrolled_twice_with_one_nonce": (twice_enrolled, "enrolments"),
     "seal_by_somebody": (forged_seal, "seals"),

@@ -8,9 +8,11 @@ import pytest
 
 from edgeproof.audit.bundle import attest, write_bundle
 from edgeproof.audit.model import Arrived, EpochRecord, Outcome
-from edgeproof.audit.replay import replay, roster
+from edgeproof.audit.register import Register
+from edgeproof.audit.replay import replay
 from edgeproof.coordinator.sqlite_store import SqliteStore
 from edgeproof.coordinator.store import Batch, Kept
+from edgeproof.proofs import timetable
 from edgeproof.simulator.epochs import Behaviour, SimulatedNetwork, judge_stand_ins
 from edgeproof.telemetry.messages import Commitment, Opening, Seal, Skip, Telemetry
 
@@ -62,7 +64,8 @@ def fill(store: SqliteStore, record: EpochRecord) -> None:
     store.add(Batch(-1, enrolments=list(record.enrolments)))
     by_slot = kept(record)
     entropies = {each.message.slot: each for each in record.entropies}
-    devices = list(roster(record.enrolments, record.epoch))
+    first = timetable.first_slot(record.description.parameters, record.epoch)
+    devices = list(Register(record.enrolments).roster(first))
     heard = {each.signed.message.slot: each for each in record.intake}
     for beacon in record.beacons:
         slot = beacon.message.slot

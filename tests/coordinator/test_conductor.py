@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from edgeproof.audit.replay import roster
+from edgeproof.audit.register import Register
 from edgeproof.coordinator.conductor import Conductor
 from edgeproof.coordinator.intake import View
 from edgeproof.coordinator.publisher import Publisher
@@ -135,7 +135,7 @@ async def test_a_slot_goes_from_beacon_to_receipt(
         assert merkle.check_path(
             receipt.message, receipt.index, receipt.size, receipt.path, root.root
         )
-        place = list(roster(RECORD.enrolments, 0)).index(DEVICE.key.address)
+        place = list(Register(RECORD.enrolments).roster(0)).index(DEVICE.key.address)
         digest = decode_signed(Seal, seal()).message.digest(NETWORK.description.domain)
         assert receipt.message == digest
         assert (root.root, root.size) == intake.root(bytes([1 << place]), [digest])

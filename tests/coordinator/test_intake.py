@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeproof.audit.replay import roster
+from edgeproof.audit.model import Enrolment
+from edgeproof.audit.register import Register
 from edgeproof.coordinator.intake import LARGEST, QUOTA, View, admit
 from edgeproof.coordinator.store import Batch
 from edgeproof.proofs import timetable
@@ -19,9 +20,9 @@ from edgeproof.telemetry.hexes import to_hex
 from edgeproof.telemetry.messages import (
     ZERO,
     Commitment,
-    Enrol,
     Heartbeat,
     Opening,
+    Retire,
     Seal,
     Skip,
     Status,
@@ -51,11 +52,9 @@ class Case:
 
 def view() -> View:
     known = View(NETWORK.description)
-    owners = roster(RECORD.enrolments, 0)
+    known.register = Register(RECORD.enrolments)
+    owners = known.register.roster(0)
     known.rosters = {0: owners, 1: owners}
-    known.last_enrolments = {
-        device: Enrol(device, owner, 5, 0) for device, owner in owners.items()
-    }
     known.beacons = {b.message.slot: b.message.value for b in RECORD.beacons}
     known.entropies = {e.message.slot for e in RECORD.entropies}
     known.rounds = {ROUND}
@@ -78,11 +77,6 @@ def beat(slot: int = 3, value: bytes | None = None) -> bytes:
 def seal(epoch: int = 0, signer: signing.Key = DEVICE.key) -> bytes:
     message = Seal(ADDRESS, BOOT, epoch, b"\x0f", ZERO)
     return signing.sign(message, DOMAIN, signer).encode()
-
-
-def enrol(nonce: int) -> bytes:
-    message = Enrol(ADDRESS, DEVICE.owner.address, nonce, 0)
-    return signing.sign(message, DOMAIN, DEVICE.key, DEVICE.owner).encode()
 
 
 def commitment(
@@ -125,7 +119,6 @@ GOOD: dict[str, tuple[Case, Callable[[Batch], object]]] = {
         Case("seal", seal(), 19, 1999),
         lambda b: b.messages,
     ),
-    "an enrolment": (Case("enrol", enrol(6), 3), lambda b: b.enrolments),
     "a commitment": (
         Case("commitment", commitment(), ROUND, 3_899),
         lambda b: b.messages,
@@ -181,7 +174,6 @@ BAD: dict[str, tuple[Case, Reason]] = {
         Case("heartbeat", beat(value=NETWORK.beacons.value(4)), 3),
         Reason.WRONG_BEACON,
     ),
-    "an old nonce": (Case("enrol", enrol(4), 3), Reason.STALE_NONCE),
     "a round that never opened": (
         Case("commitment", commitment(opened=ROUND + 1), ROUND),
         Reason.UNKNOWN_ROUND,
@@ -236,33 +228,25 @@ def test_what_is_wrong_has_its_reason(case: Case, reason: Reason) -> None:
     assert refusal.value.reason is reason
 
 
-def test_a_redelivered_enrolment_counts_once() -> None:
-    known = view()
-    assert take(Case("enrol", enrol(6), 3), known).enrolments
-    assert not take(Case("enrol", enrol(6), 3), known).enrolments
-
-
-def test_two_enrolments_with_one_nonce_are_a_contradiction() -> None:
-    known = view()
-    take(Case("enrol", enrol(6), 3), known)
-    other = Enrol(ADDRESS, OTHER.owner.address, 6, 0)
-    raw = signing.sign(other, DOMAIN, DEVICE.key, OTHER.owner).encode()
-    with pytest.raises(MessageRefused) as refusal:
-        take(Case("enrol", raw, 3), known)
-    assert refusal.value.reason is Reason.STALE_NONCE
-
-
-@pytest.mark.parametrize(("slot", "epoch"), [(-3, 0), (0, 1), (14, 1), (15, 2)])
-def test_an_enrolment_counts_from_the_next_epoch(slot: int, epoch: int) -> None:
-    (enrolment,) = take(Case("enrol", enrol(6), slot)).enrolments
-    assert enrolment.epoch == epoch
-
-
 def test_a_stranger_is_not_enrolled() -> None:
     raw = Status(STRANGER.key.address, BOOT, 1).encode()
     with pytest.raises(MessageRefused) as refusal:
         take(Case("status", raw, 3, topic_of=STRANGER.key.address))
     assert refusal.value.reason is Reason.NOT_ENROLLED
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw"),
+    [("heartbeat", beat()), ("seal", seal()), ("telemetry", telemetry())],
+)
+def test_a_retired_device_is_not_heard_any_more(kind: str, raw: bytes) -> None:
+    known = view()
+    message = Retire(ADDRESS, DEVICE.owner.address, 2, 0)
+    retired = signing.sign(message, DOMAIN, DEVICE.owner)
+    known.register.add(Enrolment(retired, 4))
+    with pytest.raises(MessageRefused) as refusal:
+        take(Case(kind, raw, 3), known)
+    assert refusal.value.reason is Reason.RETIRED
 
 
 def test_a_sealed_slot_hears_nobody_any_more() -> None:

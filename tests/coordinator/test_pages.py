@@ -12,12 +12,14 @@ import uvicorn
 
 from edgeproof.coordinator.sqlite_reader import SqliteReader
 from edgeproof.coordinator.sqlite_store import SqliteStore
+from edgeproof.coordinator.web.api import Source
 from edgeproof.coordinator.web.app import create_app
 from edgeproof.proofs import timetable
 from edgeproof.proofs.reasons import Reason
+from edgeproof.telemetry.description import read
 from tests.coordinator.browser import Page, browse
 from tests.coordinator.conftest import NETWORK, VOID, Closed
-from tests.coordinator.test_web import DESCRIPTION, DEVICES, LOAD
+from tests.coordinator.test_web import DESCRIPTION, DEVICES, LOAD, refuse
 
 pytestmark = pytest.mark.integration
 
@@ -33,7 +35,10 @@ SHAPES = [(390, False), (390, True), (1440, False), (1440, True)]
 def serve(path: Path, bundles: Path) -> Iterator[str]:
     """Serve the explorer of a store on a free port."""
     reader = SqliteReader(path, NETWORK.parameters)
-    app = create_app(reader, lambda: DESCRIPTION, bundles, lambda: NOW, lambda: LOAD)
+    source = Source(
+        reader, read(DESCRIPTION), bundles, lambda: NOW, lambda: LOAD, refuse
+    )
+    app = create_app(source, lambda: DESCRIPTION)
     server = uvicorn.Server(
         uvicorn.Config(app, port=0, log_config=None, lifespan="off")
     )

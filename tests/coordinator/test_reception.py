@@ -76,11 +76,10 @@ async def test_each_message_gets_its_own_answer(coordinator: Coordinator) -> Non
         envelope("heartbeat", beat(0)),
         envelope("seal", b"noise"),
         envelope("seal", seal()),
-        envelope("enrol", enrolment()),
     ]
     told = await acknowledged(coordinator, sent)
     reasons = [told[keccak(each.payload)] for each in sent]
-    assert reasons == [Reason.NONE, Reason.MALFORMED, Reason.NONE, Reason.NONE]
+    assert reasons == [Reason.NONE, Reason.MALFORMED, Reason.NONE]
     assert coordinator.store.heard(0) == {DEVICE.key.address}
     assert [each.kind for each in coordinator.store.arrivals(0)] == ["seal"]
     rows = list(coordinator.store._db.query("select kind, reason from refusal"))
@@ -147,7 +146,7 @@ async def test_an_epoch_counts_who_enrolled_before_it(
     if milliseconds == 0:
         await coordinator.begin(EPOCH)
     coordinator.now = begin + milliseconds
-    await coordinator.hear("enrol", enrolment())
+    await coordinator.reception.enrol(enrolment())
     if milliseconds < 0:
         await coordinator.begin(EPOCH)
     assert coordinator.view.rosters[1][DEVICE.key.address] == owner.address
@@ -171,7 +170,7 @@ async def test_an_epoch_waits_for_the_enrolments_under_way(
 
     monkeypatch.setattr(coordinator.store, "add", slow)
     coordinator.now = timetable.slot_start(NETWORK.parameters, EPOCH) - 1
-    hearing = asyncio.create_task(coordinator.hear("enrol", enrolment()))
+    hearing = asyncio.create_task(coordinator.reception.enrol(enrolment()))
     await asyncio.sleep(0)
     assert coordinator.reception.lock.locked()
     beginning = asyncio.create_task(coordinator.begin(EPOCH))
@@ -184,10 +183,7 @@ async def test_an_epoch_waits_for_the_enrolments_under_way(
 
 def by_slot() -> dict[int, list[Envelope]]:
     """Return everything that devices say in the simulated epoch, by arrival."""
-    said: dict[int, list[Envelope]] = {-1: []}
-    for each in RECORD.enrolments:
-        name = to_hex(each.signed.message.device)
-        said[-1].append(Envelope(topics.uplink(name, "enrol"), each.signed.encode()))
+    said: dict[int, list[Envelope]] = {}
     messages = kept(RECORD)
     for slot in range(timetable.close_of(NETWORK.parameters, 0)):
         said[slot] = [
@@ -207,9 +203,10 @@ async def live(folder: Path, random: Random | None) -> EpochRecord:
     store = SqliteStore(folder / "live.db")
     coordinator = Coordinator(store, MemoryBroker())
     async with coordinator.connection:
+        for each in RECORD.enrolments:
+            await coordinator.reception.enrol(each.signed.encode())
         for slot, envelopes in by_slot().items():
-            if slot >= 0:
-                await coordinator.begin(slot)
+            await coordinator.begin(slot)
             for phase in RECORD.phases:
                 if phase.round == slot:
                     store.open_phase(phase)
@@ -221,8 +218,7 @@ async def live(folder: Path, random: Random | None) -> EpochRecord:
                 size = len(heard) if random is None else random.randint(1, len(heard))
                 await coordinator.reception.take(heard[:size])
                 del heard[:size]
-            if slot >= 0:
-                await coordinator.end(slot)
+            await coordinator.end(slot)
     record = store.record(NETWORK.description, 0, len(RECORD.beacons))
     store.close()
     return record

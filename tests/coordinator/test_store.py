@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeproof.audit.model import EpochRecord
+from edgeproof.audit.model import Enrolment, EpochRecord
 from edgeproof.coordinator.carried import GENESIS, dump, load
 from edgeproof.coordinator.sqlite_store import SqliteStore
 from edgeproof.coordinator.store import Batch, Kept, Refused, Store
 from edgeproof.proofs.parameters import Bucket, Phase
 from edgeproof.proofs.reasons import Reason
 from edgeproof.simulator.epochs import Behaviour
-from edgeproof.telemetry.messages import Telemetry
+from edgeproof.telemetry.message import Signed
+from edgeproof.telemetry.messages import Enrol, Telemetry
 from tests.coordinator.conftest import NETWORK, OUTCOME, RECORD, Closed, fill
 
 DEVICE = NETWORK.devices[0].key.address
@@ -154,8 +155,8 @@ def test_a_proof_is_remembered_with_its_verdict(store: SqliteStore) -> None:
 def test_the_largest_numbers_of_a_device_are_kept(store: SqliteStore) -> None:
     top = 2**64 - 1
     first = RECORD.enrolments[0]
-    message = replace(first.signed.message, nonce=top)
-    enrolment = replace(first, signed=replace(first.signed, message=message))
+    message = Enrol(first.signed.message.device, DEVICE, top, 0)
+    enrolment = Enrolment(Signed(message, first.signed.signatures), first.since)
     reading = Telemetry(DEVICE, bytes(16), top, top, bytes(16), "{}")
     store.add(Batch(0, enrolments=[enrolment, first], telemetry=[reading]))
     nonces = [each.signed.message.nonce for each in store.enrolments()]

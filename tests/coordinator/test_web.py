@@ -11,13 +11,18 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from edgeproof.audit.model import Enrolment
 from edgeproof.coordinator.reading import Load
 from edgeproof.coordinator.sqlite_reader import SqliteReader
 from edgeproof.coordinator.sqlite_store import SqliteStore
 from edgeproof.coordinator.store import Batch
+from edgeproof.coordinator.web.api import Source
 from edgeproof.coordinator.web.app import create_app
 from edgeproof.proofs import payout_tree, timetable
 from edgeproof.proofs.keccak import keccak
+from edgeproof.proofs.reasons import Reason
+from edgeproof.telemetry.description import read
+from edgeproof.telemetry.errors import MessageRefused
 from edgeproof.telemetry.hexes import to_hex
 from edgeproof.telemetry.messages import Telemetry
 from tests.coordinator.conftest import CHEATER, NETWORK, Closed
@@ -56,8 +61,16 @@ class Client:
 
 def client_of(path: Path, bundles: Path) -> Client:
     reader = SqliteReader(path, NETWORK.parameters)
-    app = create_app(reader, lambda: DESCRIPTION, bundles, lambda: NOW, lambda: LOAD)
+    source = Source(
+        reader, read(DESCRIPTION), bundles, lambda: NOW, lambda: LOAD, refuse
+    )
+    app = create_app(source, lambda: DESCRIPTION)
     return Client(app, reader)
+
+
+async def refuse(_raw: bytes) -> Enrolment:
+    """Take no enrolments: what they do is another test's."""
+    raise MessageRefused(Reason.RETIRED)
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ def test_only_topics_of_the_network_are_read(
 def test_topics_are_built_as_they_are_read() -> None:
     assert topics.broadcast("root") == "n/root"
     assert topics.downlink(OWN, "receipt") == f"c/{OWN}/receipt"
-    assert topics.uplink(OWN, "enrol") == f"d/{OWN}/enrol"
+    assert topics.uplink(OWN, "seal") == f"d/{OWN}/seal"
 
 
 @pytest.mark.parametrize(
