@@ -9,6 +9,11 @@ CONTENT_SECURITY_POLICY = (
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
+CLAIM = "/claim"
+"""The one page with a script: wallets cannot be reached otherwise."""
+
+CLAIM_POLICY = f"{CONTENT_SECURITY_POLICY}; script-src 'self'; connect-src 'self'"
+
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -24,6 +29,8 @@ PUBLIC = ("/api/", "/.well-known/")
 def add(path: str, response: Response) -> Response:
     """Return ``response`` to ``path`` with the headers."""
     response.headers.update(HEADERS)
+    if path == CLAIM:
+        response.headers["Content-Security-Policy"] = CLAIM_POLICY
     if path.startswith(PUBLIC):
         response.headers["Access-Control-Allow-Origin"] = "*"
     return response

@@ -1,4 +1,4 @@
-"""What people see: one overview page, without JavaScript."""
+"""What people see: an overview without JavaScript, and where owners sign."""
 
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from edgeproof.coordinator import reading
 from edgeproof.coordinator.reading import LATEST
 from edgeproof.coordinator.web.api import Source
+from edgeproof.coordinator.web.headers import CLAIM
 from edgeproof.units import quantity
 
 COIN = 10**18
@@ -95,5 +96,10 @@ def router(source: Source) -> APIRouter:
                 "epochs": reader.epochs(LATEST, EPOCHS),
             },
         )
+
+    @web.get(CLAIM, response_class=HTMLResponse)
+    def claim(request: Request) -> HTMLResponse:
+        context = {"network": source.network()}
+        return templates.TemplateResponse(request, "claim.html", context)
 
     return web

@@ -58,12 +58,24 @@ class Page:
         while not any(each["method"] == "Page.loadEventFired" for each in self._seen):
             self._receive()
 
+    def inject(self, script: str) -> None:
+        """Have every page that is opened from now on run ``script`` first."""
+        self._ask("Page.addScriptToEvaluateOnNewDocument", source=script)
+
+    def until(self, expression: str) -> Any:
+        """Return what an expression is in the page, once it is something."""
+        deadline = time.monotonic() + PATIENCE
+        while not (found := self.value(expression)):
+            assert time.monotonic() < deadline, expression
+            time.sleep(0.05)
+        return found
+
     def value(self, expression: str) -> Any:
         """Return what a JavaScript expression is in the page."""
         answer = self._ask(
             "Runtime.evaluate", expression=expression, returnByValue=True
         )
-        return answer["result"]["value"]
+        return answer["result"].get("value")  # undefined has none
 
     def picture(self) -> bytes:
         """Return the whole page as PNG."""
