@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeproof.agent import identity
+from edgeproof.agent.certificate import VALIDITY
 from edgeproof.agent.control import Control, Standing
 from edgeproof.agent.delivery import wall_ms
 from edgeproof.agent.outbox import OUTBOX_FILE
@@ -112,7 +113,7 @@ def take_over(folder: Path) -> Key:
                 left.rename(left.with_name(f"{left.name}.old-{old}"))
         successor.replace(path)
     state = State(folder)
-    for of_the_old_one in (ROTATION, "memory", "figures"):
+    for of_the_old_one in (ROTATION, "memory", "figures", VALIDITY):
         state.put(of_the_old_one, None)
     state.close()
     return keyfile.read_key(path)

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, suppress
 
 from edgeproof.agent import beacons, rotation
 from edgeproof.agent.beacons import Follower
+from edgeproof.agent.certificate import Certificates
 from edgeproof.agent.delivery import Delivery, notice_cancellation, wall_ms
 from edgeproof.agent.figures import figures
 from edgeproof.agent.heartbeats import Heartbeats
@@ -101,6 +102,7 @@ class AgentService:
         )
         self._proving.remember(self._state.get("memory") or {})
         self._proving.load.remember(self._state.get("load") or {})
+        self._certificates = Certificates(self._state, options.state_dir, rng=self._rng)
         self._reactions: Mapping[str, Callable[[bytes], None]] = {
             "ack": self._on_ack,
             "beacon": self._on_beacon,
@@ -140,6 +142,7 @@ class AgentService:
                             self._prove(),
                             self._keep(),
                             self._say_hello(connection),
+                            self._certify(),
                         )
                     ]
                     await self._until(stop)
@@ -225,6 +228,11 @@ class AgentService:
             self._save_load()
             self._outbox.store.retry()
             self._state.store.retry()
+
+    async def _certify(self) -> None:
+        """Keep a certificate where the network's broker asks for one."""
+        if self._description.authority:
+            await self._certificates.run()
 
     def _save_load(self) -> None:
         if self._proving.load.changed:

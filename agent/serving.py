@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from edgeproof.agent import identity, rotation
+from edgeproof.agent import certificate, identity, rotation
 from edgeproof.agent.delivery import wall_ms
 from edgeproof.agent.options import Options
 from edgeproof.agent.service import AgentService, Connect
@@ -28,19 +28,22 @@ from edgeproof.telemetry.signing import Key
 def mqtt(options: Options, description: Description, key: Key) -> Connect:
     """Return what connects to the network's broker as the device that ``key`` is.
 
-    The password is a token signed at each attempt: ``0x`` and its hexadecimal bytes.
+    By TLS with the device's certificate where the broker's URL says so.  The password
+    is a token signed at each attempt: ``0x`` and its hexadecimal bytes.
     """
 
     def password() -> str:
         token = ConnectToken(key.address, wall_ms())
         return to_hex(signing.sign(token, description.domain, key).encode())
 
+    context = certificate.tls(options.state_dir, description.authority)
+
     def connect(
         will: Will, on_connect: Callable[[], None], on_disconnect: Callable[[str], None]
     ) -> Connection:
         return MqttConnection(
             options.broker or description.broker,
-            Identity(to_hex(key.address), password),
+            Identity(to_hex(key.address), password, context),
             will=will,
             on_connect=on_connect,
             on_disconnect=on_disconnect,

@@ -135,6 +135,11 @@ class Register:
             return None
         return self._before(origin)
 
+    def works(self, device: bytes) -> bool:
+        """Tell whether the device works for somebody, or is about to."""
+        last = self.last(device)
+        return last is not None and self._named(last, device) is not None
+
     def last_owner(self, device: bytes) -> bytes | None:
         """Return for whom the device works, will work, or has worked last."""
         for each in reversed(self._changes.get(device, ())):
@@ -214,8 +219,7 @@ class Register:
             raise MessageRefused(Reason.WRONG_SIGNER, detail)
 
     def _check_succession(self, change: Rotate) -> None:
-        last = self.last(change.device)
-        if last is None or self._named(last, change.device) is None:
+        if not self.works(change.device):
             raise MessageRefused(Reason.NOT_ENROLLED, to_hex(change.device))
         if change.successor == change.device or self.last(change.successor):
             detail = f"{to_hex(change.successor)} is known already"

@@ -18,6 +18,10 @@ Data = Annotated[
 ]
 
 
+EMBEDDED, MOSQUITTO = "embedded", "mosquitto"
+"""Words for ``--broker`` beside URLs."""
+
+
 class Preset(StrEnum):
     """Sets of network parameters."""
 
@@ -36,8 +40,33 @@ def init(  # noqa: PLR0913, PLR0917 - one option for each thing that a founder d
         int, typer.Option(min=1, help="Seconds from now until slot 0.")
     ] = 60,
     broker: Annotated[
-        str, typer.Option(help="mqtt:// URL of the broker that devices connect to.")
-    ] = "mqtt://127.0.0.1:1883",
+        str,
+        typer.Option(
+            help="embedded: inside the coordinator, for devices of this machine alone. "
+            "mosquitto: for devices anywhere, with certificates; what it needs is "
+            "written to DATA/mosquitto.  Or the mqtt:// URL of one that runs.",
+        ),
+    ] = "embedded",
+    broker_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Name or address at which devices reach mosquitto, for its "
+            "certificate; repeat it for more, the first one is published."
+        ),
+    ] = None,
+    broker_port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="[default: 1883, 8883 for mosquitto]"),
+    ] = None,
+    api: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Public address of the explorer, such as https://…"
+        ),
+    ] = None,
+    web_host: Annotated[
+        str, typer.Option(help="Address that the explorer listens on.")
+    ] = "127.0.0.1",
     web_port: Annotated[
         int, typer.Option(min=1, max=65535, help="Port of the explorer.")
     ] = 8080,
@@ -51,13 +80,6 @@ def init(  # noqa: PLR0913, PLR0917 - one option for each thing that a founder d
         ),
     ] = 10_000,
     *,
-    embedded: Annotated[
-        bool,
-        typer.Option(
-            "--embedded/--external",
-            help="Be the broker at that address (loopback only), or use a running one.",
-        ),
-    ] = True,
     development_chain: Annotated[
         bool,
         typer.Option(help="Let the node's unlocked account pay for the poster's gas."),
@@ -71,6 +93,8 @@ def init(  # noqa: PLR0913, PLR0917 - one option for each thing that a founder d
     from edgeproof.proofs.parameters import Parameters, demo
     from edgeproof.telemetry.hexes import to_hex
 
+    hosts = tuple(broker_host or ["127.0.0.1"])
+    address = _broker_address(broker, hosts, broker_port)
     genesis = int(time.time()) + genesis_in
     parameters = demo(genesis) if preset is Preset.DEMO else Parameters(genesis=genesis)
     parameters = replace(parameters, verified_share=verified_share)
@@ -79,10 +103,11 @@ def init(  # noqa: PLR0913, PLR0917 - one option for each thing that a founder d
         Charter(
             parameters=parameters,
             rpc=rpc,
-            broker=broker,
-            embedded_broker=embedded,
-            api=f"http://127.0.0.1:{web_port}",
-            web_host="127.0.0.1",
+            broker=address,
+            embedded_broker=broker == EMBEDDED,
+            broker_hosts=hosts if broker == MOSQUITTO else (),
+            api=api or f"http://127.0.0.1:{web_port}",
+            web_host=web_host,
             web_port=web_port,
             development_chain=development_chain,
         ),
@@ -91,7 +116,30 @@ def init(  # noqa: PLR0913, PLR0917 - one option for each thing that a founder d
     typer.echo(f"coordinator  {to_hex(description.coordinator)}")
     typer.echo(f"distributor  {to_hex(description.distributor)}")
     typer.echo(f"token        {to_hex(description.token)}")
+    if description.authority:
+        file = data.expanduser().absolute() / "mosquitto" / "mosquitto.conf"
+        typer.echo(f"broker       {description.broker}")
+        typer.echo(f"next: mosquitto -c {file}")
     typer.echo(f"next: edgeproof coordinator run --data {data}")
+
+
+@app.command()
+def revoke(
+    device: Annotated[
+        str, typer.Argument(metavar="0x…", help="Address of the device.")
+    ],
+    data: Data = DEFAULT_DATA,
+    *,
+    undo: Annotated[bool, typer.Option(help="Let the device in again.")] = False,
+) -> None:
+    """Shut a device out: nothing of it is accepted any more, from now on.
+
+    For a device whose key is abused.  Its owner ends its work with `edgeproof agent
+    retire`; this is the operator's own act, which everybody sees as slots without beat.
+    """
+    from edgeproof.coordinator import revoking
+
+    typer.echo(revoking.revoke(data.expanduser(), device, undo=undo))
 
 
 @app.command()
@@ -119,3 +167,19 @@ def run(data: Data = DEFAULT_DATA) -> None:
         await serve(folder, settings, stop)
 
     asyncio.run(until_signal())
+
+
+def _broker_address(broker: str, hosts: tuple[str, ...], port: int | None) -> str:
+    """Return the URL that devices connect to; raise for one that cannot be."""
+    from edgeproof.telemetry.mqtt import BadBrokerUrl, parse_url
+
+    if broker == MOSQUITTO:
+        host = f"[{hosts[0]}]" if ":" in hosts[0] else hosts[0]
+        return f"mqtts://{host}:{port or 8883}"
+    if broker == EMBEDDED:
+        return f"mqtt://127.0.0.1:{port or 1883}"
+    if parse_url(broker).secure:
+        msg = f"a broker with certificates needs this network's authority: {broker}"
+        hint = "--broker mosquitto --broker-host NAME writes all that it needs"
+        raise BadBrokerUrl(msg, hint=hint)
+    return broker

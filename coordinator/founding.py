@@ -2,20 +2,24 @@
 
 import contextlib
 import json
-import os
 import secrets
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from edgeproof.chain.client import ChainClient
 from edgeproof.chain.deploy import DeployParameters, deploy
 from edgeproof.chain.outbox import Outbox
+from edgeproof.coordinator import authority, mosquitto
 from edgeproof.coordinator import keys as key_files
 from edgeproof.coordinator.beacon_chain import BeaconChain
 from edgeproof.coordinator.settings import FILE
 from edgeproof.errors import EdgeproofError
 from edgeproof.proofs.parameters import SECOND, Parameters
+from edgeproof.telemetry import keyfile
 from edgeproof.telemetry.description import LARGEST, Description, read
+from edgeproof.telemetry.hexes import to_hex
+from edgeproof.telemetry.mqtt import parse_url
 
 DESCRIPTION = "network.json"
 """The signed description in the data folder."""
@@ -35,6 +39,8 @@ class Charter:
     rpc: str
     broker: str
     embedded_broker: bool
+    broker_hosts: tuple[str, ...]
+    """Names of a mosquitto that is to be set up with certificates; else empty."""
     api: str
     web_host: str
     web_port: int
@@ -76,8 +82,9 @@ def found(data: Path, charter: Charter) -> Description:
             outbox,
             confirmations=network.confirmations,
         )
+    network_id = secrets.token_bytes(32)
     description = Description(
-        network_id=secrets.token_bytes(32),
+        network_id=network_id,
         chain_id=client.chain_id,
         token=deployment.token,
         distributor=deployment.distributor,
@@ -87,10 +94,11 @@ def found(data: Path, charter: Charter) -> Description:
         beacon_anchor=BeaconChain(keys.beacon, network).anchor(0),
         broker=charter.broker,
         api=charter.api,
+        authority=_broker(data, charter, network_id),
         parameters=network,
     )
-    _write(data / FILE, _settings(charter))
-    _write(target, description.sign(keys.coordinator))
+    keyfile.write_private(data / FILE, _settings(charter).encode())
+    keyfile.write_private(target, description.sign(keys.coordinator).encode())
     return description
 
 
@@ -114,8 +122,20 @@ def text(data: Path) -> str:
 def _fixed_parameters(path: Path, wanted: Parameters) -> Parameters:
     """Return the parameters that an earlier try began with, else ``wanted``."""
     if not path.exists():
-        _write(path, json.dumps(wanted.as_json(), indent=2) + "\n")
+        text = json.dumps(wanted.as_json(), indent=2) + "\n"
+        keyfile.write_private(path, text.encode())
     return Parameters.from_json(json.loads(path.read_text()))
+
+
+def _broker(data: Path, charter: Charter, network_id: bytes) -> str:
+    """Set up what a mosquitto needs; return the authority's certificate, or nothing."""
+    if not charter.broker_hosts:
+        return ""
+    now = datetime.now(UTC)
+    issuer = authority.found(data / "keys", to_hex(network_id)[:18], now)
+    port = parse_url(charter.broker).port
+    mosquitto.write(data, issuer, charter.broker_hosts, port)
+    return issuer.pem
 
 
 def _settings(charter: Charter) -> str:
@@ -129,16 +149,3 @@ def _settings(charter: Charter) -> str:
         "# Settings of this coordinator; EDGEPROOF_COORDINATOR_<NAME> overrides each.\n"
     )
     return head + "".join(f"{name} = {value}\n" for name, value in rows.items())
-
-
-def _write(path: Path, content: str) -> None:
-    """Write a file that appears whole or not at all; readable by its user only."""
-    partial = path.with_name(f".{path.name}.partial")
-    with contextlib.suppress(FileNotFoundError):
-        partial.unlink()
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    with os.fdopen(os.open(partial, flags, 0o600), "w") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)

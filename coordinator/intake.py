@@ -7,7 +7,8 @@ code beside it, and loses nothing that was good before.
 2. The bytes are within the kind's bound (TOO_LARGE) and are its one encoding
    (MALFORMED, NOT_CANONICAL, OUT_OF_RANGE).
 3. The subject is the device of the topic (WRONG_TOPIC).
-4. The device is enrolled (NOT_ENROLLED) and not retired (RETIRED).
+4. The device is enrolled (NOT_ENROLLED) and not retired or shut out (RETIRED,
+   REVOKED).
 5. The signers are the subject's (BAD_SIGNATURE, WRONG_SIGNER).
 6. It comes in time and fits what was published (LATE, WRONG_BEACON, UNKNOWN_ROUND,
    QUOTA).
@@ -67,7 +68,7 @@ class View:
     messages may still speak of.
     ``beacons``: the value of each recent slot; ``sealed`` the last slot whose intake
     root is made; ``rounds`` the slots of recent rounds; ``entropies`` the slots with
-    entropy.
+    entropy; ``revoked`` the devices that the operator has shut out.
     """
 
     description: Description
@@ -77,6 +78,7 @@ class View:
     rounds: set[int] = field(default_factory=set)
     entropies: set[int] = field(default_factory=set)
     sealed: int = -1
+    revoked: frozenset[bytes] = frozenset()
     sent: Counter[tuple[int, bytes]] = field(default_factory=Counter)
     """Device-signed messages by (slot, device), for the quota."""
 
@@ -143,6 +145,8 @@ class _Admission:
             raise MessageRefused(Reason.NOT_ENROLLED)
 
     def _at_work(self, device: bytes) -> None:
+        if device in self.view.revoked:
+            raise MessageRefused(Reason.REVOKED, to_hex(device))
         if self.view.register.retired(device, self.batch.slot):
             raise MessageRefused(Reason.RETIRED, to_hex(device))
 

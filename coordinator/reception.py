@@ -9,6 +9,7 @@ import structlog
 from edgeproof.audit import register
 from edgeproof.audit.model import Enrolment
 from edgeproof.coordinator import enrolling
+from edgeproof.coordinator.door import Door, OpenDoor
 from edgeproof.coordinator.intake import View, admit
 from edgeproof.coordinator.publisher import Publisher
 from edgeproof.coordinator.store import Batch, Refused, Store
@@ -19,6 +20,7 @@ from edgeproof.telemetry import topics
 from edgeproof.telemetry.broker import BrokerUnavailable, Connection, Envelope
 from edgeproof.telemetry.errors import MessageRefused
 from edgeproof.telemetry.hexes import to_hex
+from edgeproof.telemetry.messages import Retire
 
 log = structlog.get_logger()
 
@@ -35,19 +37,22 @@ UNACKNOWLEDGED = frozenset({"status", ""})
 class Reception:
     """One reader of the connection.  ``lock`` is held while a batch is under way."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it hears, knows, keeps and says
         self,
         connection: Connection,
         store: Store,
         view: View,
         publisher: Publisher,
         clock: Callable[[], int],
+        *,
+        door: Door | None = None,
     ) -> None:
         self._connection = connection
         self._store = store
         self._view = view
         self._publisher = publisher
         self._clock = clock
+        self._door = door or OpenDoor()
         self.lock = asyncio.Lock()
 
     async def run(self) -> None:
@@ -98,6 +103,8 @@ class Reception:
                 await asyncio.to_thread(self._store.add, batch)
                 self._view.register.add(enrolment)
         change = enrolment.signed.message
+        if isinstance(change, Retire):
+            self._door.disconnect(change.device)
         if new:
             kind = register.kind_of(change)
             log.info(kind, device=to_hex(change.device), since=enrolment.since)
@@ -110,6 +117,7 @@ class Reception:
             now = self._clock()
             slot = timetable.slot_at(self._view.description.parameters, now)
             batch = Batch(slot)
+            self._view.revoked = self._door.shut_out()
             for envelope in envelopes:
                 place = topics.parse(envelope.topic)
                 device = place.device if place else ""

@@ -10,6 +10,13 @@ create table if not exists enrolment (          -- every change of the register
     primary key (device, nonce)
 ) strict;
 
+create table if not exists certificate (        -- issued to devices, for revocation
+    serial   blob primary key,                  -- 20 bytes, big-endian
+    device   blob not null,
+    ends     integer not null                   -- Unix milliseconds
+) strict;
+create index if not exists certificate_by_device on certificate (device);
+
 create table if not exists slot (               -- what the coordinator published
     slot    integer primary key,
     beacon  blob not null,

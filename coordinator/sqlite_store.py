@@ -179,6 +179,17 @@ class SqliteStore:
         """See ``Store.enrolments``."""
         return enrolments_in(self._query(ENROLMENTS))
 
+    def keep_certificate(self, device: bytes, serial: int, ends: int) -> None:
+        """See ``Store.keep_certificate``."""
+        row = {"serial": serial.to_bytes(20, "big"), "device": device, "ends": ends}
+        with self._transaction():
+            self._insert("certificate", [row])
+
+    def certificates(self, device: bytes) -> list[int]:
+        """See ``Store.certificates``."""
+        rows = self._query("select serial from certificate where device = ?", device)
+        return [int.from_bytes(row["serial"], "big") for row in rows]
+
     def record(self, description: Description, epoch: int, until: int) -> EpochRecord:
         """See ``Store.record``."""
         network = description.parameters

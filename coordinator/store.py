@@ -97,6 +97,14 @@ class Store(Protocol):
         """Return every change of the register, by device and nonce."""
         ...
 
+    def keep_certificate(self, device: bytes, serial: int, ends: int) -> None:
+        """Remember a certificate until it ends (Unix milliseconds)."""
+        ...
+
+    def certificates(self, device: bytes) -> list[int]:
+        """Return the serial numbers of a device's certificates."""
+        ...
+
     def record(self, description: Description, epoch: int, until: int) -> EpochRecord:
         """Return the inputs of ``epoch`` from its first slot to before ``until``."""
         ...

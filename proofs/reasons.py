@@ -31,6 +31,8 @@ class Reason(IntEnum):
     BAD_TOKEN = 16
     TOKEN_EXPIRED = 17
     TOKEN_SPENT = 18
+    BAD_CERTIFICATE_REQUEST = 19
+    REVOKED = 20
 
     # 30-49: a proof failed
     NO_COMMITMENT = 30
@@ -119,6 +121,8 @@ _TEXT: dict[Reason, str] = {
     Reason.BAD_TOKEN: "the enrolment token is not one that its owner signed",
     Reason.TOKEN_EXPIRED: "the enrolment token has expired",
     Reason.TOKEN_SPENT: "the enrolment token has enrolled as many devices as it may",
+    Reason.BAD_CERTIFICATE_REQUEST: "the request shows no key that TLS can use",
+    Reason.REVOKED: "the operator has shut the device out",
     Reason.NO_COMMITMENT: "nothing was committed by the end of the phase",
     Reason.NO_OPENING: "the drawn openings did not arrive by their deadline",
     Reason.BROKEN_CHAIN: "a commitment does not name its predecessor",

@@ -177,6 +177,7 @@ def _found(network: Network) -> None:
             rpc=network.rpc,
             broker=plan.broker or f"mqtt://127.0.0.1:{broker}",
             embedded_broker=plan.broker is None,
+            broker_hosts=(),
             api=f"http://127.0.0.1:{web}",
             web_host="127.0.0.1",
             web_port=web,

@@ -45,6 +45,8 @@ class Description:
     """URL that devices connect to."""
     api: str
     """URL of the explorer and its API."""
+    authority: str = ""
+    """PEM of the authority of the broker's and the devices' certificates, if any."""
     parameters: Parameters
 
     @property
@@ -69,6 +71,7 @@ class Description:
             "attestors": [to_hex(address) for address in self.attestors],
             "threshold": self.threshold,
             "beacon_anchor": to_hex(self.beacon_anchor),
+            "authority": self.authority,
             "broker": self.broker,
             "api": self.api,
             "parameters": self.parameters.as_json(),
@@ -96,6 +99,7 @@ class Description:
                 beacon_anchor=from_hex(values["beacon_anchor"], 32),
                 broker=str(values["broker"]),
                 api=str(values["api"]),
+                authority=str(values["authority"]),
                 parameters=Parameters.from_json(values["parameters"]),
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:

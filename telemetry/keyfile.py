@@ -65,6 +65,20 @@ def make_secret(path: Path, wanted: bytes = b"") -> bytes:
     return read_secret(path)
 
 
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file of mode 0600 that appears whole or not at all; replace it."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def read_key(path: Path) -> Key:
     """Return the secp256k1 key in ``path``; raise ``BadKeyFile``."""
     try:

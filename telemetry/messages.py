@@ -18,6 +18,7 @@ from edgeproof.telemetry.kinds import (
     Outside,
     Path,
     Payload,
+    RequestBytes,
     Text,
     TokenBytes,
     Uint8,
@@ -188,6 +189,17 @@ class Rotate(Message):
     successor: Address
     nonce: Uint64
     issued_at: Uint64
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRequest(Message):
+    """``device`` asks for a certificate of the key in ``request`` (PKCS #10, DER)."""
+
+    TAG: ClassVar[int] = 13
+    SIGNERS: ClassVar[int] = 1
+    device: Address
+    issued_at: Uint64
+    request: RequestBytes
 
 
 @dataclass(frozen=True, slots=True)

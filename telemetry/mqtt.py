@@ -7,6 +7,7 @@ its public interface alone.
 
 import asyncio
 import random
+import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from types import TracebackType
@@ -28,8 +29,8 @@ from edgeproof.telemetry.broker import (
     check_payload,
 )
 
-DEFAULT_PORT = 1883
-"""Port of ``mqtt://`` (IANA)."""
+DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
+"""Ports of brokers' URLs (IANA)."""
 
 KEEP_ALIVE = 20
 """Seconds between signs of life; a broker gives up after one and a half of them."""
@@ -58,22 +59,29 @@ class BrokerAddress:
 
     host: str
     port: int
+    secure: bool = False
+    """Whether by TLS."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who connects.  ``password`` is asked anew at every attempt to connect."""
+    """Who connects.  ``password`` and ``tls`` are asked anew at every attempt.
+
+    So a certificate that was renewed is used from the next one on.  What ``tls`` raises
+    must be an ``EdgeproofError``; the attempt has failed then.
+    """
 
     user: str
     password: Callable[[], str] | None = None
+    tls: Callable[[], ssl.SSLContext] | None = None
 
 
 def parse_url(url: str) -> BrokerAddress:
-    """Return the address in ``mqtt://host[:port]``; raise ``BadBrokerUrl``.
+    """Return the address in ``mqtt[s]://host[:port]``; raise ``BadBrokerUrl``.
 
     A URL with a user or password is refused: URLs stand in process lists and logs.
     """
-    hint = "write mqtt://host:port"
+    hint = "write mqtts://host:port, or mqtt://host:port on this machine"
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -83,16 +91,14 @@ def parse_url(url: str) -> BrokerAddress:
     if parts.username is not None or parts.password is not None:
         msg = "the broker's address must not contain a user or password"
         raise BadBrokerUrl(msg, hint=hint)
-    if parts.scheme == "mqtts":
-        msg = "mqtts:// is not supported yet"
-        raise BadBrokerUrl(msg, hint="use mqtt:// to a broker on this machine")
-    if parts.scheme != "mqtt" or not parts.hostname or port == 0:
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname or port == 0:
         msg = f"not the address of a broker: {url[:200]!r}"
         raise BadBrokerUrl(msg, hint=hint)
     if parts.path not in {"", "/"} or parts.query or parts.fragment:
         msg = f"nothing may follow the port of the broker: {url[:200]!r}"
         raise BadBrokerUrl(msg, hint=hint)
-    return BrokerAddress(parts.hostname, DEFAULT_PORT if port is None else port)
+    port = DEFAULT_PORTS[parts.scheme] if port is None else port
+    return BrokerAddress(parts.hostname, port, secure=parts.scheme == "mqtts")
 
 
 class MqttConnection(Connection):
@@ -118,6 +124,9 @@ class MqttConnection(Connection):
         on_disconnect: Callable[[str], None] = lambda _reason: None,
     ) -> None:
         self._address = parse_url(url)
+        if self._address.secure and identity.tls is None:
+            msg = f"there is no certificate to connect to {url} with"
+            raise BadBrokerUrl(msg, hint="this is a bug, or a test")
         self._identity = identity
         self._will = will
         self._timeout = timeout
@@ -307,7 +316,8 @@ class MqttConnection(Connection):
         return True
 
     def _new_client(self) -> aiomqtt.Client:
-        password = self._identity.password
+        password, tls = self._identity.password, self._identity.tls
+        secure = self._address.secure and tls is not None
         will = self._will
         client = aiomqtt.Client(
             self._address.host,
@@ -315,6 +325,7 @@ class MqttConnection(Connection):
             identifier=self._identity.user,
             username=self._identity.user,
             password=password() if password is not None else None,
+            tls_context=tls() if secure and tls is not None else None,
             clean_session=False,
             keepalive=KEEP_ALIVE,
             max_inflight_messages=IN_FLIGHT,

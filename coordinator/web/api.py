@@ -61,6 +61,9 @@ class Source:
     load: Callable[[], reading.Load]
     enrol: Callable[[bytes], Awaitable[Enrolment]]
     """Admits a change of the register; raises ``MessageRefused``."""
+    certify: Callable[[bytes, bytes], str]
+    """Answers a device's request for a certificate with a chain in PEM; raises
+    ``MessageRefused`` or ``NoCertificates``."""
 
     def slot(self) -> int:
         """Return the current slot; negative before genesis."""

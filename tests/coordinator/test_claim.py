@@ -30,7 +30,7 @@ from edgeproof.telemetry.signing import Key
 from tests.coordinator.browser import Page, browse
 from tests.coordinator.conftest import NETWORK
 from tests.coordinator.test_conductor import Coordinator
-from tests.coordinator.test_web import DESCRIPTION, LOAD
+from tests.coordinator.test_web import DESCRIPTION, LOAD, no_paper
 
 DEVICE, OWNER = Key(keccak(b"a new device")), Key(keccak(b"its owner"))
 DOMAIN = NETWORK.description.domain
@@ -53,6 +53,7 @@ def app(tmp_path: Path, store: SqliteStore) -> Iterator[FastAPI]:
         lambda: coordinator.now,
         lambda: LOAD,
         coordinator.reception.enrol,
+        no_paper,
     )
     yield create_app(source, lambda: DESCRIPTION)
     reader.close()

@@ -12,6 +12,7 @@ from edgeproof.coordinator.commands import app
 from edgeproof.proofs.parameters import SECOND, Parameters, demo
 from edgeproof.telemetry.description import Description
 from edgeproof.telemetry.hexes import to_hex
+from edgeproof.telemetry.mqtt import BadBrokerUrl
 from tests.coordinator.conftest import NETWORK
 
 
@@ -62,21 +63,70 @@ def test_every_option_arrives(founder: Founder, tmp_path: Path) -> None:
         "--preset": "demo",
         "--genesis-in": "5",
         "--broker": "mqtt://broker:9",
+        "--api": "https://example.org",
+        "--web-host": "192.0.2.1",
         "--web-port": "81",
         "--verified-share": "2500",
     }
     words = [word for pair in options.items() for word in pair]
-    init(*words, "--external", "--development-chain")
+    init(*words, "--development-chain")
     charter = founder.charter
     assert charter is not None
     timetable = demo(charter.parameters.genesis)
     assert charter.parameters == replace(timetable, verified_share=2500)
     assert abs(charter.parameters.genesis - time.time() - 5) < 5
     assert charter.broker == "mqtt://broker:9"
-    assert charter.api == "http://127.0.0.1:81"
+    assert charter.api == "https://example.org"
+    assert (charter.web_host, charter.web_port) == ("192.0.2.1", 81)
     assert not charter.embedded_broker
     assert charter.development_chain
     assert founder.data == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("options", "address", "hosts"),
+    [
+        ([], "mqtt://127.0.0.1:1883", ()),
+        (["--broker-port", "99"], "mqtt://127.0.0.1:99", ()),
+        (["--broker", "mosquitto"], "mqtts://127.0.0.1:8883", ("127.0.0.1",)),
+        (
+            [
+                "--broker",
+                "mosquitto",
+                "--broker-host",
+                "b.example",
+                "--broker-host",
+                "::1",
+                "--broker-port",
+                "99",
+            ],
+            "mqtts://b.example:99",
+            ("b.example", "::1"),
+        ),
+        (
+            ["--broker", "mosquitto", "--broker-host", "::1"],
+            "mqtts://[::1]:8883",
+            ("::1",),
+        ),
+    ],
+    ids=["embedded", "another_port", "mosquitto", "names", "address"],
+)
+def test_a_broker_is_embedded_or_a_mosquitto_with_certificates(
+    founder: Founder, options: list[str], address: str, hosts: tuple[str, ...]
+) -> None:
+    init(*options)
+    charter = founder.charter
+    assert charter is not None
+    assert (charter.broker, charter.broker_hosts) == (address, hosts)
+    assert charter.embedded_broker == (not hosts)
+
+
+def test_a_broker_with_foreign_certificates_is_refused(founder: Founder) -> None:
+    arguments = ["init", "--rpc", "http://node:1", "--broker", "mqtts://b.example"]
+    done = CliRunner().invoke(app, arguments)
+    assert isinstance(done.exception, BadBrokerUrl)
+    assert "--broker mosquitto" in done.exception.hint
+    assert founder.charter is None
 
 
 def test_what_was_founded_is_told_and_what_comes_next(

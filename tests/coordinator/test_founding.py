@@ -14,6 +14,7 @@ from edgeproof.coordinator.founding import Charter
 from edgeproof.coordinator.settings import FILE, Settings
 from edgeproof.errors import EdgeproofError
 from edgeproof.proofs.parameters import demo
+from edgeproof.telemetry import keyfile
 from edgeproof.telemetry.description import LARGEST
 from tests.chain import conftest as chain_fixtures
 from tests.coordinator.conftest import NETWORK
@@ -27,6 +28,7 @@ def charter(rpc: str) -> Charter:
         rpc=rpc,
         broker="mqtt://127.0.0.1:1883",
         embedded_broker=True,
+        broker_hosts=(),
         api="http://127.0.0.1:8080",
         web_host="127.0.0.1",
         web_port=8080,
@@ -79,15 +81,15 @@ def test_a_crash_after_the_deployment_deploys_nothing_twice(
     devchain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = charter(devchain)
-    write = founding._write
+    write = keyfile.write_private
 
-    def killed(path: Path, content: str) -> None:
+    def killed(path: Path, content: bytes) -> None:
         if path.name != founding.PARAMETERS:
             raise KeyboardInterrupt
         write(path, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(founding, "_write", killed)
+        patch.setattr(keyfile, "write_private", killed)
         with pytest.raises(KeyboardInterrupt):
             founding.found(tmp_path, first)
     client = ChainClient(devchain)
@@ -143,25 +145,5 @@ def test_an_endless_description_is_not_read_to_its_end(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rpc", ['http://a"b', "http://a\\b", "http://ä/\t"])
 def test_settings_hold_any_url(tmp_path: Path, rpc: str) -> None:
-    founding._write(tmp_path / FILE, founding._settings(charter(rpc)))
+    (tmp_path / FILE).write_text(founding._settings(charter(rpc)))
     assert Settings.load(tmp_path).rpc == rpc
-
-
-def test_a_file_appears_whole_or_not_at_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    target = tmp_path / "file"
-    founding._write(target, "before")
-
-    def crash(_descriptor: int) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("os.fsync", crash)
-        with pytest.raises(KeyboardInterrupt):
-            founding._write(target, "after")
-    assert target.read_text() == "before"
-    founding._write(target, "after")
-    assert target.read_text() == "after"
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
-    assert target.stat().st_mode & 0o777 == 0o600

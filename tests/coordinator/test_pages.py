@@ -19,7 +19,7 @@ from edgeproof.proofs.reasons import Reason
 from edgeproof.telemetry.description import read
 from tests.coordinator.browser import Page, browse
 from tests.coordinator.conftest import NETWORK, VOID, Closed
-from tests.coordinator.test_web import DESCRIPTION, DEVICES, LOAD, refuse
+from tests.coordinator.test_web import DESCRIPTION, DEVICES, LOAD, no_paper, refuse
 
 pytestmark = pytest.mark.integration
 
@@ -36,7 +36,7 @@ def serve(path: Path, bundles: Path) -> Iterator[str]:
     """Serve the explorer of a store on a free port."""
     reader = SqliteReader(path, NETWORK.parameters)
     source = Source(
-        reader, read(DESCRIPTION), bundles, lambda: NOW, lambda: LOAD, refuse
+        reader, read(DESCRIPTION), bundles, lambda: NOW, lambda: LOAD, refuse, no_paper
     )
     app = create_app(source, lambda: DESCRIPTION)
     server = uvicorn.Server(

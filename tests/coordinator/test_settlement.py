@@ -84,6 +84,7 @@ def office(devchain: str, tmp_path: Path, store: SqliteStore) -> Office:
         rpc=devchain,
         broker="mqtt://127.0.0.1:1",
         embedded_broker=True,
+        broker_hosts=(),
         api="http://127.0.0.1:1",
         web_host="127.0.0.1",
         web_port=1,

@@ -12,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from edgeproof.audit.model import Enrolment
+from edgeproof.coordinator.certification import NoCertificates
 from edgeproof.coordinator.reading import Load
 from edgeproof.coordinator.sqlite_reader import SqliteReader
 from edgeproof.coordinator.sqlite_store import SqliteStore
@@ -62,10 +63,16 @@ class Client:
 def client_of(path: Path, bundles: Path) -> Client:
     reader = SqliteReader(path, NETWORK.parameters)
     source = Source(
-        reader, read(DESCRIPTION), bundles, lambda: NOW, lambda: LOAD, refuse
+        reader, read(DESCRIPTION), bundles, lambda: NOW, lambda: LOAD, refuse, no_paper
     )
     app = create_app(source, lambda: DESCRIPTION)
     return Client(app, reader)
+
+
+def no_paper(_device: bytes, _raw: bytes) -> str:
+    """Know no certificates, as with the embedded broker."""
+    msg = "the broker takes no certificates"
+    raise NoCertificates(msg, hint="connect with a token")
 
 
 async def refuse(_raw: bytes) -> Enrolment:

@@ -32,6 +32,8 @@ ROOT = Path(__file__).parents[2]
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 GPU = (ROOT / "docs" / "gpu.md").read_text()
+OPERATOR = (ROOT / "docs" / "operator.md").read_text()
+OWNER = (ROOT / "docs" / "owner.md").read_text()
 README = (ROOT / "README.md").read_text()
 PAGES = {
     page.relative_to(ROOT).as_posix(): page.read_text()
@@ -65,7 +67,9 @@ def known_options(words: list[str]) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "words", command_lines(README + GPU, "edgeproof"), ids=" ".join
+    "words",
+    command_lines(README + GPU + OPERATOR + OWNER, "edgeproof"),
+    ids=" ".join,
 )
 def test_commands_in_the_pages_exist_with_their_options(words: list[str]) -> None:
     rest = words[1:]

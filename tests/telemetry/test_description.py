@@ -51,6 +51,7 @@ CHANGED: dict[str, Any] = {
     "beacon_anchor": keccak(b"x"),
     "broker": "mqtt://elsewhere",
     "api": "http://elsewhere",
+    "authority": "another certificate",
     "parameters": demo(1_700_000_001),
     "coordinator": b"\x09" * 20,
 }

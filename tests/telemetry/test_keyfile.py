@@ -51,3 +51,24 @@ def test_a_wrong_file_is_named_and_its_content_is_not(
 def test_a_missing_file_is_explained(tmp_path: Path) -> None:
     with pytest.raises(BadKeyFile, match="No such file"):
         keyfile.read_key(tmp_path / "none")
+
+
+def test_a_file_appears_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "file"
+    keyfile.write_private(target, b"before")
+
+    def crash(_descriptor: int) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", crash)
+        with pytest.raises(KeyboardInterrupt):
+            keyfile.write_private(target, b"after")
+    assert target.read_bytes() == b"before"
+    keyfile.write_private(target, b"after")
+    assert target.read_bytes() == b"after"
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert target.stat().st_mode & 0o777 == 0o600

@@ -56,7 +56,6 @@ def test_an_address_is_read(url: str, expected: BrokerAddress) -> None:
         ("mqtt://[::1", "not the address"),
         ("mqtt://host/path", "nothing may follow"),
         ("mqtt://host?x=1", "nothing may follow"),
-        ("mqtts://host", "not supported yet"),
         ("mqtt://user:hunter2@host", "must not contain"),
     ],
 )
@@ -67,6 +66,12 @@ def test_another_address_is_refused_without_telling_passwords(
         parse_url(url)
     assert "hunter2" not in str(caught.value)
     assert caught.value.hint
+
+
+def test_a_secure_address_needs_a_certificate() -> None:
+    assert parse_url("mqtts://host") == BrokerAddress("host", 8883, secure=True)
+    with pytest.raises(BadBrokerUrl, match="no certificate"):
+        MqttConnection("mqtts://host", Identity("somebody"))
 
 
 @given(st.integers(-5, 10_000), st.integers(0, 2**32))
