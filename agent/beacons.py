@@ -8,7 +8,7 @@ believed; a refused message changes nothing.
 from dataclasses import dataclass
 from typing import TypeVar
 
-from edgeproof.proofs import merkle, timetable
+from edgeproof.proofs import merkle, timetable, uptime
 from edgeproof.proofs.keccak import keccak
 from edgeproof.proofs.parameters import Phase as PhaseNumber
 from edgeproof.proofs.reasons import Reason
@@ -200,11 +200,20 @@ class Follower:
         return ack
 
     def statement(self, raw: bytes) -> Statement:
-        """Check: 1. signature and device, 2. difficulties come in pairs."""
+        """Check: 1. signature and device, 2. lengths, 3. what is missing was not there.
+
+        Difficulties come in pairs, and each slot of the epoch has one reason.
+        """
         statement = self._signed(Statement, raw)
         self._check_device(statement.device)
         if len(statement.difficulties) % 2:  # 2
             raise MessageRefused(Reason.OUT_OF_RANGE, "a card without difficulty")
+        if len(statement.missing) != self._network.slots_per_epoch:  # 2
+            raise MessageRefused(Reason.OUT_OF_RANGE, "not one reason for each slot")
+        accepted = uptime.bits(statement.slots)
+        there = sum(1 << i for i, code in enumerate(statement.missing) if not code)
+        if accepted != there:  # 3
+            raise MessageRefused(Reason.CONTRADICTION, "reasons for accepted slots")
         return statement
 
     def _signed(self, cls: type[M], raw: bytes) -> M:

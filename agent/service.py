@@ -33,6 +33,7 @@ from edgeproof.telemetry.hexes import to_hex
 from edgeproof.telemetry.message import Signed
 from edgeproof.telemetry.messages import (
     Beacon,
+    Presence,
     Seal,
     Status,
     Telemetry,
@@ -124,7 +125,7 @@ class AgentService:
     async def run(self, stop: asyncio.Event) -> None:
         """Return after ``stop`` is set, with nothing left running."""
         self._log.info("agent starts", device=self._device, boot=self._boot.hex())
-        will = Will(topics.uplink(self._device, "status"), self._status(online=False))
+        will = Will(topics.uplink(self._device, "status"), self._status(Presence.LOST))
         self._outbox.send_again()
         try:
             async with AsyncExitStack() as stack:
@@ -174,8 +175,8 @@ class AgentService:
     def _disconnected(self, reason: str) -> None:
         self._log.warning("broker lost", why=reason)
 
-    def _status(self, *, online: bool) -> bytes:
-        return Status(self._key.address, self._boot, int(online)).encode()
+    def _status(self, presence: Presence) -> bytes:
+        return Status(self._key.address, self._boot, presence).encode()
 
     async def _say_hello(self, connection: Connection) -> None:
         """Publish our birth after every connect."""
@@ -184,7 +185,7 @@ class AgentService:
             await self._greet.wait()
             self._greet.clear()
             with suppress(BrokerUnavailable):
-                await connection.publish(topic, self._status(online=True))
+                await connection.publish(topic, self._status(Presence.ONLINE))
             notice_cancellation()
 
     async def _say_goodbye(self, connection: Connection) -> None:
@@ -196,7 +197,7 @@ class AgentService:
             async with asyncio.timeout(GOODBYE_S):
                 await self._delivery.flush(connection)
                 if connection.connected:
-                    await connection.publish(topic, self._status(online=False))
+                    await connection.publish(topic, self._status(Presence.STOPPED))
 
     async def _prove(self) -> None:
         while True:

@@ -16,6 +16,7 @@ from edgeproof.agent.beacons import Position
 from edgeproof.agent.store import Store
 from edgeproof.agent.work import Job
 from edgeproof.errors import EdgeproofError
+from edgeproof.proofs.history import MOST_EPOCHS, EpochUptime
 from edgeproof.proofs.reasons import Reason
 from edgeproof.telemetry import description
 from edgeproof.telemetry.description import Description
@@ -28,7 +29,7 @@ STATE_FILE = "state.sqlite"
 DISK_FULL_FILE = "disk-full"
 """Name of the empty file there that says that all is held in memory."""
 
-KEPT_STATEMENTS = 1000
+KEPT_STATEMENTS = MOST_EPOCHS
 """Statements of the latest epochs that are kept."""
 
 KEPT_REFUSALS = 20
@@ -200,6 +201,12 @@ class State:
         )
         return [json.loads(value) for (value,) in rows]
 
+    def uptime(self) -> list[EpochUptime]:
+        """Return the epochs of all statements, each slot with its reason."""
+        sql = "select epoch, json_extract(value, '$.missing') from statements"
+        rows = self._store.db.execute(sql).fetchall()
+        return [EpochUptime(epoch, bytes.fromhex(missing)) for epoch, missing in rows]
+
     def save_refusal(self, kind: str, reason: int, at: int) -> None:
         """Remember that the coordinator refused a message."""
         refused = self.get("refused") or []
@@ -253,6 +260,7 @@ def _readable(statement: Statement) -> dict[str, Any]:
         "epoch": statement.epoch,
         "owner": to_hex(statement.owner),
         "accepted": slots.bit_count(),
+        "missing": statement.missing.hex(),
         "counted": statement.counted,
         "weights": [str(weight) for weight in statement.weights],
         "rewards": [str(reward) for reward in statement.rewards],

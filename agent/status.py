@@ -12,8 +12,9 @@ from typing import Any
 from edgeproof.agent import identity, load, outbox, pause
 from edgeproof.agent.options import COMMIT_MARGIN_MS
 from edgeproof.agent.state import DISK_FULL_FILE, State
-from edgeproof.proofs import timetable
-from edgeproof.proofs.parameters import Bucket
+from edgeproof.proofs import history, timetable
+from edgeproof.proofs.parameters import SECOND, Bucket
+from edgeproof.proofs.reasons import Reason
 from edgeproof.telemetry.hexes import to_hex
 from edgeproof.units import quantity
 
@@ -31,6 +32,7 @@ def collect(folder: Path) -> dict[str, Any]:
         expected = timetable.expected_load(network.parameters, COMMIT_MARGIN_MS)
         names, known = [card["card"] for card in cards], state.get("load") or {}
         worked = load.per_hour(known, names, expected, time.time())
+        slot_s = network.parameters.slot_ms / SECOND
         return {
             "device": to_hex(identity.device_key(folder).address),
             "owner": state.get("owner"),
@@ -41,6 +43,19 @@ def collect(folder: Path) -> dict[str, Any]:
             "paused": pause.is_paused(folder),
             "last_beacon_slot": position.slot if position else None,
             "last_acknowledged": state.get("acknowledged"),
+            "uptime": {
+                name: {
+                    "accepted": window.accepted,
+                    "countable": window.countable,
+                    "permille": window.permille,
+                    "longest_outage": window.longest_outage,
+                    "longest_outage_s": round(window.longest_outage * slot_s),
+                    "reasons": {Reason(c).name: n for c, n in window.reasons.items()},
+                }
+                for name, window in history.windows(
+                    network.parameters, state.uptime()
+                ).items()
+            },
             "statement": statements[0] if statements else None,
             "figures": state.get("figures") or [],
             "cards": cards,
@@ -76,6 +91,11 @@ def lines(found: dict[str, Any], now: float | None = None) -> list[str]:
     ]
     rows += [("committed", _figure(figure)) for figure in found["figures"]]
     rows += _statement(found["statement"])
+    rows += [
+        (f"uptime, {name}", _uptime(window))
+        for name, window in found["uptime"].items()
+        if window["countable"]
+    ]
     waiting = ", ".join(f"{n} {kind}" for kind, n in found["unacknowledged"].items())
     rows.append(("unacknowledged", waiting or "nothing"))
     rows += [("ended", _end(end, now)) for end in found["ends"][-5:]]
@@ -118,6 +138,27 @@ def _end(end: dict[str, Any], now: float) -> str:
     return (
         f"{phase} by card {end['card']} in the round of slot {end['round']}: {reason}"
     )
+
+
+def _uptime(window: dict[str, Any]) -> str:
+    share = window["permille"]
+    text = (
+        f"{share // 10}.{share % 10} %, "
+        f"{window['accepted']} of {window['countable']} slots"
+    )
+    if window["longest_outage"]:
+        text += f", longest outage {_duration(window['longest_outage_s'])}"
+    why = (
+        f"{count} {Reason[name].text} ({name})"
+        for name, count in window["reasons"].items()
+    )
+    return "; ".join([text, *why])
+
+
+def _duration(seconds: int) -> str:
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _refusal(refusal: dict[str, Any]) -> str:

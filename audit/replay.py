@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edgeproof.audit import sampling
+from edgeproof.audit.attendance import attend
 from edgeproof.audit.model import (
     Attendance,
     Carried,
@@ -33,7 +34,7 @@ from edgeproof.audit.model import (
 from edgeproof.audit.register import Register
 from edgeproof.audit.rounds import RoundJudge, Verifier, difficulty, verify_proof
 from edgeproof.audit.schedule import Schedule
-from edgeproof.proofs import payout_tree, scores, split, timetable, uptime
+from edgeproof.proofs import payout_tree, scores, split, timetable
 from edgeproof.proofs.parameters import BUCKET_PHASES, Bucket
 from edgeproof.proofs.reasons import SKIPS, Reason
 
@@ -71,10 +72,9 @@ def replay(record: EpochRecord, verify: Verifier = verify_proof) -> Outcome:
     first = timetable.first_slot(network, record.epoch)
     # (1) Rosters.
     register = Register(record.enrolments)
-    owners = register.roster(first)
     # (2) Attendance.
     countable = _countable(record, first)
-    attendance = _attendance(record, register, owners, countable)
+    attendance = attend(record, register, countable)
     # (3) Rounds.
     schedule = Schedule.of(record)
     judge = RoundJudge(record, schedule, verify)
@@ -188,33 +188,6 @@ def _countable(record: EpochRecord, first: int) -> int:
         if inside and slot in beacons:
             slots |= 1 << slot - first
     return slots
-
-
-def _attendance(
-    record: EpochRecord,
-    register: Register,
-    owners: Mapping[bytes, bytes],
-    countable: int,
-) -> list[Attendance]:
-    network = record.description.parameters
-    first = timetable.first_slot(network, record.epoch)
-    end = first + network.slots_per_epoch
-    claims: dict[bytes, list[int]] = defaultdict(list)
-    for seal in record.seals:
-        message = seal.signed.message
-        if message.epoch == record.epoch:
-            claims[message.device].append(uptime.bits(message.slots))
-    heard = {h.signed.message.slot: uptime.bits(h.heard) for h in record.intake}
-    rows = []
-    for place, (device, owner) in enumerate(owners.items()):
-        arrived = sum(
-            1 << i
-            for i in range(register.ends(device, first, end) - first)
-            if heard.get(first + i, 0) >> place & 1
-        )
-        slots = uptime.accepted(claims[device], arrived & countable)
-        rows.append(Attendance(device, owner, slots))
-    return rows
 
 
 def _carried_tracks(carried: Carried) -> dict[Bucket, _Track]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import structlog
 
-from edgeproof.audit import bundle
+from edgeproof.audit import attendance, bundle
 from edgeproof.audit.model import EpochRecord, Outcome
 from edgeproof.audit.replay import replay
 from edgeproof.coordinator.publisher import Publisher
@@ -85,8 +85,13 @@ class Closer:
             outcome, carried=replace(outcome.carried, previous_bundle=data_hash)
         )
         posting = self._posting(epoch, outcome)
+        first = timetable.first_slot(self._network, epoch)
+        hints = await asyncio.to_thread(
+            self._store.hints, first, first + self._network.slots_per_epoch
+        )
+        missing = attendance.missing(record, outcome, hints)
         await asyncio.to_thread(
-            self._store.close_epoch, epoch, outcome, data_hash, posting
+            self._store.close_epoch, epoch, outcome, data_hash, posting, missing
         )
         self._desk.forget()
         log.info(
@@ -96,7 +101,7 @@ class Closer:
             cumulative_total=str(outcome.cumulative_total),
             unallocated=str(outcome.unallocated),
         )
-        await self._publisher.statements(_statements(record, outcome))
+        await self._publisher.statements(_statements(record, outcome, missing))
 
     async def _record(self, epoch: int, until: int) -> EpochRecord:
         return await asyncio.to_thread(
@@ -128,7 +133,9 @@ class Closer:
         return WAITING if last and grown else NOTHING
 
 
-def _statements(record: EpochRecord, outcome: Outcome) -> list[Statement]:
+def _statements(
+    record: EpochRecord, outcome: Outcome, missing: Mapping[bytes, bytes]
+) -> list[Statement]:
     slots = record.description.parameters.slots_per_epoch
     payouts = {(p.device, p.bucket): p for p in outcome.payouts}
     statements = []
@@ -140,6 +147,7 @@ def _statements(record: EpochRecord, outcome: Outcome) -> list[Statement]:
                 owner=row.owner,
                 epoch=record.epoch,
                 slots=uptime.bitmap(row.slots, slots),
+                missing=missing[row.device],
                 counted=outcome.countable.bit_count(),
                 weights=tuple(p.weight for p in mine),
                 rewards=tuple(p.reward for p in mine),

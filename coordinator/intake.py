@@ -36,6 +36,7 @@ from edgeproof.telemetry.messages import (
     Commitment,
     Heartbeat,
     Opening,
+    Presence,
     Seal,
     Skip,
     Status,
@@ -157,10 +158,15 @@ class _Admission:
         self._enrolled(timetable.epoch_of(network, message.slot), message.device)
         # (6) Within the slot and its grace, and with the slot's beacon.
         end = timetable.slot_start(network, message.slot + 1)
-        if self.now >= end + network.beat_grace_ms or message.slot <= self.view.sealed:
-            raise MessageRefused(Reason.LATE, f"slot {message.slot}")
-        if self.view.beacons.get(message.slot) != message.beacon:
+        where = (message.slot, message.device)
+        if message.slot not in self.view.beacons:
+            raise MessageRefused(Reason.WRONG_BEACON, f"slot {message.slot} has none")
+        if self.view.beacons[message.slot] != message.beacon:
+            self.batch.missed[where] = Reason.BEAT_REFUSED
             raise MessageRefused(Reason.WRONG_BEACON, f"slot {message.slot}")
+        if self.now >= end + network.beat_grace_ms or message.slot <= self.view.sealed:
+            self.batch.missed[where] = Reason.LATE_BEAT
+            raise MessageRefused(Reason.LATE, f"slot {message.slot}")
         self.batch.beats.append((message.slot, message.device))
 
     def _telemetry(self) -> None:
@@ -233,7 +239,9 @@ class _Admission:
         message = Status.decode(self.payload)
         self._subject(message.device)
         self._known(message.device)
-        self.batch.online[message.device] = bool(message.online)
+        if message.online not in set(Presence):
+            raise MessageRefused(Reason.OUT_OF_RANGE, f"online {message.online}")
+        self.batch.presence[message.device] = Presence(message.online)
 
     def _round(
         self, message: Commitment | Opening | Skip, phases: Iterable[Phase]

@@ -102,6 +102,22 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class UptimeWindow:
+    """Uptime over a time that ends with the last closed epoch.
+
+    ``permille`` is rounded down, null where no slot counts.  ``longest_outage`` is in
+    slots; ``reasons`` counts the missing slots by the name of their reason.
+    """
+
+    accepted: int
+    countable: int
+    permille: int | None
+    longest_outage: int
+    longest_outage_s: int
+    reasons: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class BucketPayout:
     """Weight and reward of one bucket; ``why`` says why the reward is zero."""
 
@@ -113,7 +129,10 @@ class BucketPayout:
 
 @dataclass(frozen=True, slots=True)
 class EpochDevice:
-    """A device in a closed epoch: ``accepted`` of ``countable`` slots."""
+    """A device in a closed epoch: ``accepted`` of ``countable`` slots.
+
+    ``missing`` has the reason code of each slot, 0 where it was accepted.
+    """
 
     epoch: int
     device: str
@@ -121,6 +140,7 @@ class EpochDevice:
     accepted: int
     countable: int
     slots: str
+    missing: list[int]
     reward: str
     buckets: list[BucketPayout]
 
@@ -215,6 +235,10 @@ class Reader(Protocol):
 
     def history(self, address: str, before: int, limit: int) -> list[EpochDevice]:
         """Return a device's closed epochs before ``before``, latest first."""
+        ...
+
+    def uptime(self, address: str) -> dict[str, UptimeWindow]:
+        """Return a device's uptime over each of ``history.WINDOWS``."""
         ...
 
     def telemetry(self, address: str) -> ClaimedTelemetry | None:

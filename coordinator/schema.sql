@@ -65,6 +65,20 @@ create table if not exists presence (           -- a hint for the dashboard
     online    integer not null default 0        -- birth and last will
 ) strict;
 
+create table if not exists missed (             -- beats that did not count: a hint
+    slot   integer not null,
+    device blob not null,
+    reason integer not null,
+    primary key (slot, device)
+) strict;
+
+create table if not exists stopped (            -- agents that said goodbye: a hint
+    device  blob not null,
+    since   integer not null,                   -- slot of the goodbye
+    until   integer,                            -- slot of the next birth; null: still
+    primary key (device, since)
+) strict;
+
 create table if not exists refusal (            -- what was refused, and why
     slot   integer not null,
     device text not null,                       -- as the topic names it
@@ -108,6 +122,7 @@ create table if not exists attendance (
     device   blob not null,
     owner    blob not null,
     slots    blob not null,                     -- bitmap of accepted slots
+    missing  blob not null,                     -- reason code of each slot, 0: accepted
     accepted integer not null,
     primary key (epoch, device)
 ) strict;

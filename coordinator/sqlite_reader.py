@@ -20,12 +20,14 @@ from edgeproof.coordinator.reading import (
     Rate,
     Standing,
     Totals,
+    UptimeWindow,
     Why,
     iso,
 )
 from edgeproof.coordinator.sqlite_store import ENROLMENTS, enrolments_in
-from edgeproof.proofs import payout_tree, timetable, uptime
-from edgeproof.proofs.parameters import Bucket, Parameters
+from edgeproof.proofs import history, payout_tree, timetable, uptime
+from edgeproof.proofs.history import EpochUptime
+from edgeproof.proofs.parameters import SECOND, Bucket, Parameters
 from edgeproof.proofs.payout_tree import PayoutTree
 from edgeproof.proofs.reasons import Reason
 from edgeproof.telemetry.hexes import to_hex
@@ -103,6 +105,28 @@ class SqliteReader:
         sql = "where a.device = ? and a.epoch < ? order by a.epoch desc limit ?"
         with self._moment() as moment:
             return moment.attendance(sql, _raw(address), before, limit)
+
+    def uptime(self, address: str) -> dict[str, UptimeWindow]:
+        """See ``Reader.uptime``."""
+        sql = (
+            "select epoch, missing from attendance where device = ?"
+            " order by epoch desc limit ?"
+        )
+        with self._moment() as moment:
+            rows = moment.rows(sql, _raw(address), history.MOST_EPOCHS)
+        epochs = [EpochUptime(row["epoch"], row["missing"]) for row in rows]
+        slot_s = self._network.slot_ms / SECOND
+        return {
+            name: UptimeWindow(
+                accepted=window.accepted,
+                countable=window.countable,
+                permille=window.permille,
+                longest_outage=window.longest_outage,
+                longest_outage_s=round(window.longest_outage * slot_s),
+                reasons={Reason(code).name: n for code, n in window.reasons.items()},
+            )
+            for name, window in history.windows(self._network, epochs).items()
+        }
 
     def telemetry(self, address: str) -> ClaimedTelemetry | None:
         """See ``Reader.telemetry``."""
@@ -337,6 +361,7 @@ class _Moment:
             accepted=row["accepted"],
             countable=row["countable"],
             slots="".join(slots),
+            missing=list(row["missing"]),
             reward=str(sum(int(p["reward"]) for p in payouts)),
             buckets=[
                 BucketPayout(

@@ -26,7 +26,7 @@ from edgeproof.coordinator.store import Batch, Kept
 from edgeproof.proofs import timetable
 from edgeproof.proofs.parameters import Bucket
 from edgeproof.proofs.reasons import Reason
-from edgeproof.proofs.uptime import bitmap
+from edgeproof.proofs.uptime import Seen, bitmap
 from edgeproof.telemetry.description import Description
 from edgeproof.telemetry.message import Message, Signed, decode_signed
 from edgeproof.telemetry.messages import (
@@ -36,6 +36,7 @@ from edgeproof.telemetry.messages import (
     IntakeRoot,
     Opening,
     Phase,
+    Presence,
     Seal,
     Skip,
 )
@@ -105,13 +106,15 @@ class SqliteStore:
                     for t in batch.telemetry
                 ),
             )
-            for device, online in batch.online.items():
-                self._execute(
-                    "insert into presence (device, online) values (?, ?)"
-                    " on conflict do update set online = excluded.online",
-                    device,
-                    int(online),
-                )
+            self._insert(
+                "missed",
+                (
+                    {"slot": slot, "device": device, "reason": int(reason)}
+                    for (slot, device), reason in batch.missed.items()
+                ),
+            )
+            for device, presence in batch.presence.items():
+                self._presence(batch.slot, device, presence)
             for refused, count in Counter(batch.refused).items():
                 self._execute(
                     "insert into refusal values (?, ?, ?, ?, ?)"
@@ -146,6 +149,30 @@ class SqliteStore:
         """See ``Store.heard``."""
         rows = self._query("select device from beat where slot = ?", slot)
         return {row["device"] for row in rows}
+
+    def hints(self, first: int, end: int) -> dict[bytes, Seen]:
+        """See ``Store.hints``."""
+        late: Counter[bytes] = Counter()
+        refused: Counter[bytes] = Counter()
+        stopped: Counter[bytes] = Counter()
+        for row in self._query(
+            "select * from missed where slot >= ? and slot < ?", first, end
+        ):
+            kind = late if row["reason"] == Reason.LATE_BEAT else refused
+            kind[row["device"]] |= 1 << row["slot"] - first
+        for row in self._query(
+            "select * from stopped where since < ? and ifnull(until, ?) > ?",
+            end,
+            end,
+            first,
+        ):
+            until = end if row["until"] is None else min(end, row["until"])
+            for slot in range(max(first, row["since"]), until):
+                stopped[row["device"]] |= 1 << slot - first
+        return {
+            device: Seen(0, late[device], refused[device], stopped[device])
+            for device in {*late, *refused, *stopped}
+        }
 
     def arrivals(self, slot: int) -> list[Kept]:
         """See ``Store.arrivals``."""
@@ -242,7 +269,12 @@ class SqliteStore:
             self._keep_verdicts(verdicts)
 
     def close_epoch(
-        self, epoch: int, outcome: Outcome, data_hash: bytes, posting: str
+        self,
+        epoch: int,
+        outcome: Outcome,
+        data_hash: bytes,
+        posting: str,
+        missing: Mapping[bytes, bytes],
     ) -> None:
         """See ``Store.close_epoch``."""
         with self._transaction():
@@ -273,6 +305,7 @@ class SqliteStore:
                         "device": a.device,
                         "owner": a.owner,
                         "slots": bitmap(a.slots, a.slots.bit_length()),
+                        "missing": missing[a.device],
                         "accepted": a.slots.bit_count(),
                     }
                     for a in outcome.attendance
@@ -379,6 +412,20 @@ class SqliteStore:
                 device,
                 slot,
             )
+
+    def _presence(self, slot: int, device: bytes, presence: Presence) -> None:
+        self._execute(
+            "insert into presence (device, online) values (?, ?)"
+            " on conflict do update set online = excluded.online",
+            device,
+            int(presence is Presence.ONLINE),
+        )
+        if presence is Presence.STOPPED:
+            sql = "insert into stopped (device, since) values (?, ?)"
+            self._execute(f"{sql} on conflict do nothing", device, slot)
+        elif presence is Presence.ONLINE:
+            sql = "update stopped set until = ? where device = ? and until is null"
+            self._execute(sql, slot, device)
 
     def _insert(self, table: str, rows: Iterable[Row]) -> None:
         self._db.table(table).insert_all(rows, ignore=True)

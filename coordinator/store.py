@@ -10,9 +10,10 @@ from typing import Protocol
 
 from edgeproof.audit.model import Carried, Enrolment, EpochRecord, Outcome, Verdict
 from edgeproof.proofs.reasons import Reason
+from edgeproof.proofs.uptime import Seen
 from edgeproof.telemetry.description import Description
 from edgeproof.telemetry.message import Signed
-from edgeproof.telemetry.messages import Beacon, Entropy, Phase, Telemetry
+from edgeproof.telemetry.messages import Beacon, Entropy, Phase, Presence, Telemetry
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,8 @@ class Refused:
 class Batch:
     """What one turn of the intake decided, all of one arrival ``slot``.
 
-    ``beats``: (slot, device) heard on time.  ``online``: last status by device.
+    ``beats``: (slot, device) heard on time; ``missed`` why another beat did not count.
+    ``presence``: last status by device.
     """
 
     slot: int
@@ -46,7 +48,8 @@ class Batch:
     beats: list[tuple[int, bytes]] = field(default_factory=list)
     messages: list[Kept] = field(default_factory=list)
     telemetry: list[Telemetry] = field(default_factory=list)
-    online: dict[bytes, bool] = field(default_factory=dict)
+    missed: dict[tuple[int, bytes], Reason] = field(default_factory=dict)
+    presence: dict[bytes, Presence] = field(default_factory=dict)
     refused: list[Refused] = field(default_factory=list)
 
 
@@ -72,6 +75,13 @@ class Store(Protocol):
 
     def heard(self, slot: int) -> set[bytes]:
         """Return the devices heard on time in ``slot``."""
+        ...
+
+    def hints(self, first: int, end: int) -> dict[bytes, Seen]:
+        """Return what was seen of devices in slots ``first`` to ``end`` and counts not.
+
+        Bit i is slot ``first + i``; ``heard`` is not among it.
+        """
         ...
 
     def arrivals(self, slot: int) -> list[Kept]:
@@ -126,9 +136,17 @@ class Store(Protocol):
         ...
 
     def close_epoch(
-        self, epoch: int, outcome: Outcome, data_hash: bytes, posting: str
+        self,
+        epoch: int,
+        outcome: Outcome,
+        data_hash: bytes,
+        posting: str,
+        missing: Mapping[bytes, bytes],
     ) -> None:
-        """Keep an epoch's result, and in which state its root's posting begins."""
+        """Keep an epoch's result, and in which state its root's posting begins.
+
+        ``missing`` has each device's slots as ``attendance.missing`` returns them.
+        """
         ...
 
     def last_epoch(self) -> int:

@@ -73,6 +73,13 @@ class Reason(IntEnum):
     SKIPPED_HOT = 73
     SKIPPED_POWER = 74
 
+    # 80-89: a slot is missing from a device's uptime
+    NO_BEAT = 80
+    LATE_BEAT = 81
+    UNSEALED = 82
+    BEAT_REFUSED = 83
+    OWNER_STOPPED = 84
+
     # 90-99: the network's fault, never the device's
     PHASE_VOID = 90
     SLOT_VOID = 91
@@ -154,6 +161,11 @@ _TEXT: dict[Reason, str] = {
     Reason.SKIPPED_IN_USE: "the owner was using the machine",
     Reason.SKIPPED_HOT: "the card was hotter than its owner allows",
     Reason.SKIPPED_POWER: "the card drew more power than its owner allows",
+    Reason.NO_BEAT: "no heartbeat arrived",
+    Reason.LATE_BEAT: "the heartbeat arrived after the slot and its grace",
+    Reason.UNSEALED: "the heartbeat arrived, but no seal of the device claims the slot",
+    Reason.BEAT_REFUSED: "the heartbeat did not carry the slot's beacon value",
+    Reason.OWNER_STOPPED: "the agent had said that it was being stopped",
     Reason.PHASE_VOID: "the network published this phase late or not at all",
     Reason.SLOT_VOID: "the network published no beacon or intake root",
 }

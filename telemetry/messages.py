@@ -5,6 +5,7 @@ absolute, counted from genesis; times are Unix milliseconds; addresses are 20 by
 """
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import ClassVar
 
 from edgeproof.telemetry.kinds import (
@@ -19,6 +20,7 @@ from edgeproof.telemetry.kinds import (
     Path,
     Payload,
     RequestBytes,
+    SlotCodes,
     Text,
     TokenBytes,
     Uint8,
@@ -214,9 +216,21 @@ class EnrolToken(Message):
     expires_at: Uint64
 
 
+class Presence(IntEnum):
+    """What a ``Status`` says."""
+
+    LOST = 0
+    ONLINE = 1
+    STOPPED = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Status(Message):
-    """Birth and last will: a hint for the dashboard, never evidence."""
+    """Birth and last will: a hint for people, never evidence.
+
+    ``online`` is a ``Presence``: LOST in the will of a connection that broke, ONLINE
+    after each connect, STOPPED in the goodbye of an agent that is being stopped.
+    """
 
     TAG: ClassVar[int] = 7
     device: Address
@@ -322,7 +336,8 @@ class Statement(Message):
     """A device's epoch: accepted slots, weights and rewards by bucket, reasons.
 
     Buckets stand in the order of ``parameters.Bucket``.  ``difficulties`` holds card
-    and difficulty of its next pow, in turn.
+    and difficulty of its next pow, in turn.  ``missing`` has one byte for each slot of
+    the epoch: the reason code why it was not accepted, 0 where it was.
     """
 
     TAG: ClassVar[int] = 32
@@ -331,6 +346,7 @@ class Statement(Message):
     owner: Address
     epoch: Uint64
     slots: Bitmap
+    missing: SlotCodes
     counted: Uint32
     weights: Amounts
     rewards: Amounts

@@ -55,13 +55,17 @@ class DeviceDetail:
 
 @dataclass(frozen=True, slots=True)
 class Uptime:
-    """Slots heard in the running epoch; a page of closed epochs, latest first."""
+    """Slots heard in the running epoch; a page of closed epochs, latest first.
+
+    ``windows``: over 24 hours, 7, 30 and 90 days, up to the last closed epoch.
+    """
 
     address: str
     epoch: int
     heard: int
     countable: int
     slots: str
+    windows: dict[str, reading.UptimeWindow]
     closed: list[reading.EpochDevice]
     next: str
 

@@ -146,6 +146,7 @@ def router(source: Source) -> APIRouter:  # noqa: C901 - one function a route
             heard=found.heard,
             countable=found.countable,
             slots=found.slots,
+            windows=reader.uptime(found.address),
             closed=closed,
             next=following,
         )

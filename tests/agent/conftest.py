@@ -16,6 +16,7 @@ from edgeproof.agent.options import Options
 from edgeproof.proofs import merkle, timetable
 from edgeproof.proofs.keccak import keccak
 from edgeproof.proofs.parameters import Parameters
+from edgeproof.proofs.reasons import Reason
 from edgeproof.telemetry import intake, signing, topics
 from edgeproof.telemetry.broker import Connection
 from edgeproof.telemetry.description import Description
@@ -136,6 +137,7 @@ class Coordinator:
             owner=b"\x09" * 20,
             epoch=epoch,
             slots=b"\x07",
+            missing=bytes([0, 0, 0, Reason.NO_BEAT, Reason.UNSEALED, Reason.NO_BEAT]),
             counted=6,
             weights=(1, 0, 0, 2),
             rewards=(10**18, 0, 0, 5),

@@ -100,7 +100,7 @@ async def test_a_signal_ends_it_cleanly(
         assert Status.decode(await heard(connection, "status")).online == 1
         below = children(process.pid)
         process.send_signal(number)
-        assert Status.decode(await heard(connection, "status")).online == 0
+        assert Status.decode(await heard(connection, "status")).online == 2
         assert await asyncio.wait_for(process.wait(), 10) == 0
     logs = (await process.stderr.read()).decode()
     assert [json.loads(line)["event"] for line in logs.splitlines()][-1] == (

@@ -97,7 +97,7 @@ async def test_a_device_beats_seals_proves_and_opens(
     assert claimed == 0b11111
     assert heard["seal"][-1][1].head == keccak(beats[-1].encode())
     assert len(heard["telemetry"]) >= 5
-    assert [message.online for _, message in heard["status"]] == [1, 0]
+    assert [message.online for _, message in heard["status"]] == [1, 2]
 
     verify_round(coordinator, device, 0)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edgeproof.audit import attendance
 from edgeproof.audit.bundle import attest, write_bundle
 from edgeproof.audit.model import Arrived, EpochRecord, Outcome
 from edgeproof.audit.register import Register
@@ -101,7 +102,8 @@ def closed(tmp_path: Path, store: SqliteStore) -> Closed:
     outcome = replace(
         OUTCOME, carried=replace(OUTCOME.carried, previous_bundle=data_hash)
     )
-    store.close_epoch(0, outcome, data_hash, "waiting")
+    missing = attendance.missing(RECORD, outcome, {})
+    store.close_epoch(0, outcome, data_hash, "waiting", missing)
     store.keep_posting(0, "finalised", "0x" + "ab" * 32)
     path = tmp_path / "coordinator.db"
     return Closed(path, store, bundles, RECORD, outcome, data_hash)
@@ -118,5 +120,6 @@ def two_epochs(closed: Closed) -> Closed:
     fill(closed.store, record)
     outcome = replay(record, judge_stand_ins)
     data_hash = write_bundle(closed.bundles / "1", record, outcome)
-    closed.store.close_epoch(1, outcome, data_hash, "waiting")
+    missing = attendance.missing(record, outcome, {})
+    closed.store.close_epoch(1, outcome, data_hash, "waiting", missing)
     return replace(closed, record=record, outcome=outcome, data_hash=data_hash)

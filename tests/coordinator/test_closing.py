@@ -21,6 +21,7 @@ from edgeproof.coordinator.store import Batch
 from edgeproof.coordinator.verification import ProofDesk
 from edgeproof.proofs import timetable, uptime
 from edgeproof.proofs.parameters import Bucket
+from edgeproof.proofs.reasons import Reason
 from edgeproof.simulator.epochs import judge_stand_ins
 from edgeproof.telemetry import signing, topics
 from edgeproof.telemetry.description import Description
@@ -103,6 +104,21 @@ async def office(
     bundles.mkdir()
     async with ProofDesk(store) as desk:
         yield Office(store, desk, bundles)
+
+
+async def test_each_device_is_told_why_a_slot_is_missing(office: Office) -> None:
+    address = RECORD.seals[0].signed.message.device
+    name = to_hex(address)
+    others = [s for s in RECORD.seals if s.signed.message.device != address]
+    quiet = replace(RECORD, seals=tuple(others))
+    fill(office.store, quiet)
+    async with office.broker.connect(name) as device:
+        await device.subscribe(topics.downlink(name, "statement"))
+        await office.after(CLOSE - 1)
+        statement = decode_signed(Statement, (await anext(aiter(device))).payload)
+    assert statement.message.slots == uptime.bitmap(0, EPOCH)
+    assert set(statement.message.missing) == {Reason.UNSEALED}
+    assert len(statement.message.missing) == EPOCH
 
 
 async def test_an_epoch_closes_as_its_replay_says(office: Office) -> None:

@@ -4,17 +4,20 @@ import asyncio
 
 import pytest
 
+from edgeproof.audit import attendance
 from edgeproof.audit.register import Register
+from edgeproof.audit.replay import replay
 from edgeproof.coordinator.conductor import Conductor
 from edgeproof.coordinator.intake import View
 from edgeproof.coordinator.publisher import Publisher
 from edgeproof.coordinator.reception import Reception
 from edgeproof.coordinator.sqlite_store import SqliteStore
 from edgeproof.coordinator.store import Batch
-from edgeproof.proofs import merkle, timetable
+from edgeproof.proofs import merkle, timetable, uptime
 from edgeproof.proofs.keccak import keccak
 from edgeproof.proofs.parameters import Phase
 from edgeproof.proofs.reasons import Reason
+from edgeproof.simulator.epochs import judge_stand_ins
 from edgeproof.telemetry import intake, signing, topics
 from edgeproof.telemetry.broker import Envelope
 from edgeproof.telemetry.hexes import to_hex
@@ -33,6 +36,7 @@ from tests.coordinator.conftest import NETWORK, RECORD
 
 DEVICE = NETWORK.devices[0]
 NAME = to_hex(DEVICE.key.address)
+EPOCH = NETWORK.parameters.slots_per_epoch
 
 
 class Coordinator:
@@ -279,3 +283,41 @@ async def test_a_phase_that_is_missed_is_never_said_late(
     assert [each.phase for each in said] == [Phase.MATMUL, Phase.SECOND_WALK, Phase.POW]
     values = NETWORK.beacons.phase_values(0)
     assert all(each.value == values[each.phase] for each in said)
+
+
+async def test_an_outage_of_ours_lowers_nobodys_uptime(store: SqliteStore) -> None:
+    """Stop for five slots amid an epoch; what devices sent meanwhile comes after."""
+    store.add(Batch(-1, enrolments=list(RECORD.enrolments)))
+    coordinator = Coordinator(store, MemoryBroker())
+    outage = range(4, 9)
+    claimed = 0
+    for slot in range(timetable.close_of(NETWORK.parameters, 0)):
+        if slot in outage:
+            continue
+        if slot == outage.stop:
+            # Nobody restarts at the same place: the store alone goes on.
+            coordinator = Coordinator(store, MemoryBroker())
+            await coordinator.begin(slot)
+            before = claims(claimed)
+            await coordinator.hear("seal", before)
+        else:
+            await coordinator.begin(slot)
+        if slot < EPOCH:
+            await coordinator.hear("heartbeat", beat(slot))
+            claimed |= 1 << slot
+        if slot == EPOCH:
+            await coordinator.hear("seal", claims(claimed))
+        if slot != outage.start - 1:  # it stopped before it could end this one
+            await coordinator.end(slot)
+    record = store.record(NETWORK.description, 0, EPOCH + 5)
+    outcome = replay(record, judge_stand_ins)
+    (mine,) = [a for a in outcome.attendance if a.device == DEVICE.key.address]
+    assert mine.slots == outcome.countable, "every slot that counts at all"
+    assert outcome.countable.bit_count() == EPOCH - len(outage) - 1
+    codes = attendance.missing(record, outcome, {})[DEVICE.key.address]
+    assert set(codes) == {Reason.NONE, Reason.SLOT_VOID}
+
+
+def claims(slots: int) -> bytes:
+    message = Seal(DEVICE.key.address, bytes(16), 0, uptime.bitmap(slots, EPOCH), ZERO)
+    return signing.sign(message, NETWORK.description.domain, DEVICE.key).encode()

@@ -132,7 +132,7 @@ GOOD: dict[str, tuple[Case, Callable[[Batch], object]]] = {
     "telemetry": (Case("telemetry", telemetry(), 3), lambda b: b.telemetry),
     "a status": (
         Case("status", Status(ADDRESS, BOOT, 1).encode(), 3),
-        lambda b: b.online,
+        lambda b: b.presence,
     ),
 }
 
@@ -219,6 +219,28 @@ BAD: dict[str, tuple[Case, Reason]] = {
 @pytest.mark.parametrize(("case", "where"), GOOD.values(), ids=GOOD.keys())
 def test_what_is_right_counts(case: Case, where: Callable[[Batch], object]) -> None:
     assert where(take(case))
+
+
+@pytest.mark.parametrize(
+    ("case", "reason"),
+    [
+        (Case("heartbeat", beat(), 4, 500), Reason.LATE_BEAT),
+        (Case("heartbeat", beat(), 9), Reason.LATE_BEAT),
+        (Case("heartbeat", beat(value=bytes(32)), 3), Reason.BEAT_REFUSED),
+        (Case("heartbeat", beat(99, bytes(32)), 3), None),
+        (Case("heartbeat", beat(), 4, 500, OTHER.key.address), None),
+    ],
+    ids=["late", "much_later", "wrong_value", "no_such_slot", "anothers_topic"],
+)
+def test_a_beat_that_does_not_count_is_noted_for_its_slot(
+    case: Case, reason: Reason | None
+) -> None:
+    batch = Batch(3)
+    now = timetable.slot_start(PARAMETERS, case.slot) + case.late_ms
+    topic = topics.uplink(to_hex(case.topic_of), case.kind)
+    with pytest.raises(MessageRefused):
+        admit(view(), batch, topic, case.payload, now)
+    assert batch.missed == ({(3, ADDRESS): reason} if reason else {})
 
 
 @pytest.mark.parametrize(("case", "reason"), BAD.values(), ids=BAD.keys())

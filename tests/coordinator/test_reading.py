@@ -4,20 +4,24 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from edgeproof.agent import identity, status
+from edgeproof.agent.state import State
 from edgeproof.audit.model import Enrolment
 from edgeproof.coordinator.reading import LATEST, Reader, iso
 from edgeproof.coordinator.sqlite_reader import LAST_VERDICTS, SqliteReader
 from edgeproof.coordinator.sqlite_store import SqliteStore
 from edgeproof.coordinator.store import Batch
-from edgeproof.proofs import payout_tree, timetable
+from edgeproof.proofs import payout_tree, timetable, uptime
 from edgeproof.proofs.keccak import keccak
+from edgeproof.proofs.reasons import Reason
 from edgeproof.telemetry.hexes import to_hex
 from edgeproof.telemetry.message import Signed
-from edgeproof.telemetry.messages import Enrol, Telemetry
+from edgeproof.telemetry.messages import Enrol, Statement, Telemetry
 from tests.coordinator.conftest import CHEATER, MISSED, NETWORK, VOID, Closed
 
 DEVICES = [device.key.address for device in NETWORK.devices]
@@ -221,3 +225,45 @@ def test_no_question_about_one_device_reads_a_whole_table(
     plan = [row[3] for row in rows]
     assert plan
     assert not [step for step in plan if step.startswith("SCAN")]
+
+
+@pytest.mark.usefixtures("two_epochs")
+def test_explorer_and_owner_read_the_same_uptime(
+    reader: Reader, tmp_path: Path
+) -> None:
+    """One history, told to the explorer's file and in statements to the device."""
+    folder = tmp_path / "device"
+    state = State(folder)
+    state.pin(NETWORK.description.sign(NETWORK.coordinator))
+    identity.ensure_device_key(folder)
+    address = DEVICES[0]
+    for epoch in (0, 1):
+        (row,) = reader.history(NAMES[0], epoch + 1, 1)
+        slots = sum(1 << i for i, code in enumerate(row.missing) if not code)
+        state.save_statement(
+            Statement(
+                device=address,
+                owner=address,
+                epoch=epoch,
+                slots=uptime.bitmap(slots, len(row.missing)),
+                missing=bytes(row.missing),
+                counted=row.countable,
+                weights=(),
+                rewards=(),
+                reasons=(),
+                difficulties=(),
+            )
+        )
+    state.close()
+    told = reader.uptime(NAMES[0])
+    assert status.collect(folder)["uptime"] == {
+        name: asdict(window) for name, window in told.items()
+    }
+    day = told["24 h"]
+    assert (day.accepted, day.countable) == (26, 29)
+    assert day.reasons == {"NO_BEAT": len(MISSED)}
+    assert day.longest_outage == len(MISSED)
+    text = "\n".join(status.lines(status.collect(folder)))
+    assert "uptime, 24 h" in text
+    assert "89.6 %, 26 of 29 slots, longest outage 6 s" in text
+    assert f"3 {Reason.NO_BEAT.text} (NO_BEAT)" in text

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from edgeproof.audit import attendance
 from edgeproof.audit.attestation import ATTESTATION, Attestation
 from edgeproof.chain.client import ChainClient
 from edgeproof.coordinator import founding, keys, settlement
@@ -22,7 +23,7 @@ from edgeproof.proofs.parameters import demo
 from edgeproof.telemetry.description import Description
 from edgeproof.telemetry.messages import EpochRoot
 from tests.chain import conftest as chain_fixtures
-from tests.coordinator.conftest import OUTCOME
+from tests.coordinator.conftest import OUTCOME, RECORD
 
 pytestmark = pytest.mark.integration
 
@@ -66,7 +67,8 @@ class Office:
         signatures = {attestor.address: attestor.sign_digest(digest)}
         (folder / ATTESTATION).write_bytes(Attestation(root, signatures).encode())
         outcome = replace(OUTCOME, cumulative_total=total)
-        self.store.close_epoch(epoch, outcome, root.data_hash, state)
+        missing = attendance.missing(RECORD, outcome, {})
+        self.store.close_epoch(epoch, outcome, root.data_hash, state, missing)
 
     def next_epoch(self) -> int:
         state = ChainClient(self.rpc).distributor_state(self.description.distributor)

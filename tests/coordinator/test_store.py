@@ -8,15 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgeproof.audit import attendance
 from edgeproof.audit.model import Enrolment, EpochRecord
 from edgeproof.coordinator.carried import GENESIS, dump, load
 from edgeproof.coordinator.sqlite_store import SqliteStore
 from edgeproof.coordinator.store import Batch, Kept, Refused, Store
 from edgeproof.proofs.parameters import Bucket, Phase
 from edgeproof.proofs.reasons import Reason
+from edgeproof.proofs.uptime import Seen
 from edgeproof.simulator.epochs import Behaviour
 from edgeproof.telemetry.message import Signed
-from edgeproof.telemetry.messages import Enrol, Telemetry
+from edgeproof.telemetry.messages import Enrol, Presence, Telemetry
 from tests.coordinator.conftest import NETWORK, OUTCOME, RECORD, Closed, fill
 
 DEVICE = NETWORK.devices[0].key.address
@@ -111,7 +113,9 @@ def test_a_closed_epoch_hands_its_state_to_the_next(closed: Closed) -> None:
     assert closed.store.last_epoch() == 0
     assert closed.store.carried(0) == GENESIS
     assert closed.store.carried(1) == closed.outcome.carried
-    closed.store.close_epoch(0, OUTCOME, b"\x09" * 32, "nothing")
+    closed.store.close_epoch(
+        0, OUTCOME, b"\x09" * 32, "nothing", attendance.missing(RECORD, OUTCOME, {})
+    )
     assert closed.store.carried(1) == closed.outcome.carried
     assert closed.store.postings() == {0: ("finalised", "0x" + "ab" * 32)}
     assert closed.store.posted_total() == OUTCOME.cumulative_total
@@ -222,3 +226,20 @@ def test_batches_in_any_order_any_number_of_times_leave_the_same(
         store.close()
     assert found == (set(devices), set(devices), [1, 2])
     assert row["beats"] == 3
+
+
+def test_what_was_seen_and_did_not_count_is_remembered(store: SqliteStore) -> None:
+    other = b"\x02" * 20
+    late, refused = Reason.LATE_BEAT, Reason.BEAT_REFUSED
+    for _ in range(2):
+        store.add(Batch(3, missed={(2, DEVICE): late, (9, DEVICE): late}))
+        store.add(Batch(3, missed={(3, DEVICE): refused}))
+        store.add(Batch(4, presence={DEVICE: Presence.STOPPED, other: Presence.LOST}))
+        store.add(Batch(7, presence={DEVICE: Presence.ONLINE}))
+    store.add(Batch(9, presence={other: Presence.STOPPED}))
+    assert store.hints(2, 12) == {
+        DEVICE: Seen(0, 0b1000_0001, 0b10, 0b1_1100),
+        other: Seen(0, 0, 0, 0b11_1000_0000),
+    }
+    assert store.hints(5, 6) == {DEVICE: Seen(0, 0, 0, 1)}
+    assert store.hints(20, 22) == {other: Seen(0, 0, 0, 3)}

@@ -11,7 +11,16 @@ from edgeproof.agent.store import RETRY_S
 from edgeproof.agent.watch import SENSE_S
 from edgeproof.proofs import timetable
 from edgeproof.proofs.parameters import SECOND, Parameters
-from edgeproof.proofs.reasons import SKIPS
+from edgeproof.proofs.reasons import SKIPS, Reason
+
+MISSING = {
+    Reason.NO_BEAT,
+    Reason.LATE_BEAT,
+    Reason.UNSEALED,
+    Reason.BEAT_REFUSED,
+    Reason.OWNER_STOPPED,
+}
+"""Why a slot can be missing for the device's own part."""
 
 TEXT = (Path(__file__).parents[2] / "docs" / "owner.md").read_text()
 
@@ -27,7 +36,7 @@ def test_settings_and_their_defaults_are_those_of_the_program() -> None:
 def test_every_code_is_explained() -> None:
     rows = re.findall(r"^\| (\d+) \| (\w+) \| ([^|]+) \|", TEXT, re.MULTILINE)
     assert sorted(rows) == sorted(
-        (str(int(reason)), reason.name, reason.text) for reason in SKIPS
+        (str(int(reason)), reason.name, reason.text) for reason in SKIPS | MISSING
     )
 
 
@@ -60,6 +69,16 @@ def test_its_lines_of_status_are_laid_out_as_the_program_does() -> None:
             {"round": 421, "card": 0, "unit": "bytes", "committed": str(3 << 29)}
         ],
         "statement": None,
+        "uptime": {
+            "24 h": {
+                "accepted": 1420,
+                "countable": 1440,
+                "permille": 986,
+                "longest_outage": 12,
+                "longest_outage_s": 720,
+                "reasons": {"NO_BEAT": 20},
+            }
+        },
         "unacknowledged": {},
         "ends": [
             {

@@ -34,7 +34,8 @@ def test_codes_never_change_their_meaning() -> None:
         "NO_UPTIME": 61, "BUCKET_NOT_MEASURED": 62, "BELOW_STAKE": 63,
         "SHARE_BELOW_ONE_UNIT": 64, "NOTHING_PROVEN": 65, "SKIPPED_PAUSED": 70,
         "SKIPPED_HOURS": 71, "SKIPPED_IN_USE": 72, "SKIPPED_HOT": 73,
-        "SKIPPED_POWER": 74, "PHASE_VOID": 90,
+        "SKIPPED_POWER": 74, "NO_BEAT": 80, "LATE_BEAT": 81, "UNSEALED": 82,
+        "BEAT_REFUSED": 83, "OWNER_STOPPED": 84, "PHASE_VOID": 90,
         "SLOT_VOID": 91,
     }  # fmt: skip
 
