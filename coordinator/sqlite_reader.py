@@ -24,7 +24,7 @@ from edgeproof.coordinator.reading import (
     Why,
     iso,
 )
-from edgeproof.coordinator.sqlite_store import ENROLMENTS, enrolments_in
+from edgeproof.coordinator.sqlite_rows import ENROLMENTS, enrolments_in
 from edgeproof.proofs import history, payout_tree, timetable, uptime
 from edgeproof.proofs.history import EpochUptime
 from edgeproof.proofs.parameters import SECOND, Bucket, Parameters

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlite_utils import Database
 
-from edgeproof.audit import register
 from edgeproof.audit.model import (
     Arrived,
     Carried,
@@ -22,11 +21,13 @@ from edgeproof.audit.model import (
     Verdict,
 )
 from edgeproof.coordinator import carried as carried_json
+from edgeproof.coordinator import sqlite_rows
+from edgeproof.coordinator.sqlite_rows import ENROLMENTS, Row
 from edgeproof.coordinator.store import Batch, Kept
 from edgeproof.proofs import timetable
 from edgeproof.proofs.parameters import Bucket
 from edgeproof.proofs.reasons import Reason
-from edgeproof.proofs.uptime import Seen, bitmap
+from edgeproof.proofs.uptime import Seen
 from edgeproof.telemetry.description import Description
 from edgeproof.telemetry.message import Message, Signed, decode_signed
 from edgeproof.telemetry.messages import (
@@ -43,12 +44,7 @@ from edgeproof.telemetry.messages import (
 
 SCHEMA = files("edgeproof.coordinator").joinpath("schema.sql").read_text()
 
-ENROLMENTS = "select raw, since from enrolment order by device, nonce"
-"""Every change of the register."""
-
 M = TypeVar("M", bound=Message)
-
-Row = dict[str, Any]
 
 
 def connect(path: Path) -> Database:
@@ -77,42 +73,10 @@ class SqliteStore:
     def add(self, batch: Batch) -> None:
         """See ``Store.add``."""
         with self._transaction():
-            self._insert("enrolment", map(_enrolment_row, batch.enrolments))
+            for table, rows in sqlite_rows.of_batch(batch):
+                self._insert(table, rows)
             for slot, device in batch.beats:
                 self._beat(slot, device)
-            self._insert(
-                "message",
-                (
-                    {
-                        "digest": m.digest,
-                        "kind": m.kind,
-                        "device": m.device,
-                        "slot": batch.slot,
-                        "raw": m.raw,
-                    }
-                    for m in batch.messages
-                ),
-            )
-            self._insert(
-                "telemetry",
-                (
-                    {
-                        "device": t.device,
-                        "boot": t.boot,
-                        "sequence": uint64(t.sequence),
-                        "taken_at": uint64(t.taken_at),
-                        "readings": t.readings,
-                    }
-                    for t in batch.telemetry
-                ),
-            )
-            self._insert(
-                "missed",
-                (
-                    {"slot": slot, "device": device, "reason": int(reason)}
-                    for (slot, device), reason in batch.missed.items()
-                ),
-            )
             for device, presence in batch.presence.items():
                 self._presence(batch.slot, device, presence)
             for refused, count in Counter(batch.refused).items():
@@ -204,7 +168,7 @@ class SqliteStore:
 
     def enrolments(self) -> list[Enrolment]:
         """See ``Store.enrolments``."""
-        return enrolments_in(self._query(ENROLMENTS))
+        return sqlite_rows.enrolments_in(self._query(ENROLMENTS))
 
     def keep_certificate(self, device: bytes, serial: int, ends: int) -> None:
         """See ``Store.keep_certificate``."""
@@ -278,66 +242,11 @@ class SqliteStore:
     ) -> None:
         """See ``Store.close_epoch``."""
         with self._transaction():
-            self._insert(
-                "posting", [{"epoch": epoch, "state": posting, "transaction_hash": ""}]
-            )
-            self._insert(
-                "epoch",
-                [
-                    {
-                        "epoch": epoch,
-                        "countable": outcome.countable.bit_count(),
-                        "budget": str(outcome.budget),
-                        "unallocated": str(outcome.unallocated),
-                        "root": outcome.root,
-                        "cumulative_total": str(outcome.cumulative_total),
-                        "data_hash": data_hash,
-                        "carried": carried_json.dump(outcome.carried),
-                    }
-                ],
-            )
+            for table, rows in sqlite_rows.of_epoch(
+                epoch, outcome, data_hash, posting, missing
+            ):
+                self._insert(table, rows)
             self._keep_verdicts(outcome.verdicts)
-            self._insert(
-                "attendance",
-                (
-                    {
-                        "epoch": epoch,
-                        "device": a.device,
-                        "owner": a.owner,
-                        "slots": bitmap(a.slots, a.slots.bit_length()),
-                        "missing": missing[a.device],
-                        "accepted": a.slots.bit_count(),
-                    }
-                    for a in outcome.attendance
-                ),
-            )
-            self._insert(
-                "payout",
-                (
-                    {
-                        "epoch": epoch,
-                        "device": p.device,
-                        "bucket": int(p.bucket),
-                        "owner": p.owner,
-                        "weight": str(p.weight),
-                        "reward": str(p.reward),
-                        "reason": int(p.reason),
-                    }
-                    for p in outcome.payouts
-                ),
-            )
-            self._insert(
-                "balance",
-                (
-                    {
-                        "epoch": epoch,
-                        "owner": owner,
-                        "previous": str(previous),
-                        "current": str(current),
-                    }
-                    for owner, previous, current in outcome.balances
-                ),
-            )
 
     def last_epoch(self) -> int:
         """See ``Store.last_epoch``."""
@@ -376,7 +285,7 @@ class SqliteStore:
             )
 
     def _keep_verdicts(self, verdicts: Iterable[Verdict]) -> None:
-        rows = [_verdict_row(verdict) for verdict in verdicts]
+        rows = [sqlite_rows.of_verdict(verdict) for verdict in verdicts]
         self._insert("verdict", rows)
         # Hashes are always verified; their verdicts hang on the epoch before, which may
         # still be open when one is kept.
@@ -449,35 +358,3 @@ class SqliteStore:
                 if self._db.conn.in_transaction:  # a full disk may have ended it
                     self._db.conn.execute("rollback")
                 raise
-
-
-def enrolments_in(rows: Iterable[Mapping[str, Any] | sqlite3.Row]) -> list[Enrolment]:
-    """Return the changes in rows of ``ENROLMENTS``."""
-    return [Enrolment(register.decode(row["raw"]), row["since"]) for row in rows]
-
-
-def uint64(number: int) -> bytes:
-    """Return a number of a device's as the file holds it: it sorts as the number."""
-    return number.to_bytes(8, "big")
-
-
-def _enrolment_row(enrolment: Enrolment) -> Row:
-    message = enrolment.signed.message
-    return {
-        "device": message.device,
-        "nonce": uint64(message.nonce),
-        "since": enrolment.since,
-        "raw": enrolment.signed.encode(),
-    }
-
-
-def _verdict_row(verdict: Verdict) -> Row:
-    return {
-        "round": verdict.round,
-        "bucket": int(verdict.bucket),
-        "device": verdict.device,
-        "card": verdict.card,
-        "work": str(verdict.work),
-        "figure": str(verdict.figure),
-        "reason": int(verdict.reason),
-    }
