@@ -89,6 +89,8 @@ class Register:
         """By successor, the change that brought it."""
         self._users: defaultdict[bytes, set[bytes]] = defaultdict(set)
         """By token (its owner and id), the devices that have used it."""
+        self._retired: set[bytes] = set()
+        """The devices that were ever retired."""
         for each in changes:
             self.add(each)
 
@@ -102,6 +104,8 @@ class Register:
         known.sort(key=_nonce)
         if isinstance(change, Rotate):
             self._origins.setdefault(change.successor, enrolment)
+        if isinstance(change, Retire):
+            self._retired.add(change.device)
         if isinstance(change, TokenEnrol):
             self._users[_token_key(change)].add(change.device)
 
@@ -158,6 +162,8 @@ class Register:
 
     def retired(self, device: bytes, slot: int) -> bool:
         """Tell whether an owner has retired the device, as of what came in ``slot``."""
+        if device not in self._retired:
+            return False  # asked for each message
         in_force = self._in_force(device, slot + 1)
         return in_force is not None and isinstance(in_force.signed.message, Retire)
 

@@ -25,6 +25,7 @@ from edgeproof.errors import EdgeproofError
 
 BENCHES = {
     "cheaters": "every cheat against the real verifier; rewrites docs/protocol.md",
+    "intake": "heartbeats that one core takes, in process and over MQTT",
     "matmul": "whole proofs of products against bare BLAS",
     "memory": "walks against random reads, and recomputing items against reading them",
     "pow": "the search for nonces against other libraries' Keccak",

@@ -1,7 +1,7 @@
 """What the coordinator says: signed, encoded, and sent to the right topic."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import structlog
 
@@ -45,7 +45,6 @@ class Publisher:
         self._connection = connection
         self._domain = description.domain
         self._key = key
-        self._places = asyncio.Semaphore(AT_ONCE)
 
     def sign(self, message: M) -> Signed[M]:
         """Return the message with the coordinator's signature."""
@@ -72,18 +71,20 @@ class Publisher:
         )
 
     async def acknowledge(
-        self, device: str, messages: Sequence[tuple[bytes, Reason]]
+        self, answers: Mapping[str, Sequence[tuple[bytes, Reason]]]
     ) -> None:
-        """Tell a device what is on disk and what was refused: (hash, reason) each."""
-        address = bytes.fromhex(device[2:])
-        for start in range(0, len(messages), ACKS_AT_ONCE):
-            part = messages[start : start + ACKS_AT_ONCE]
-            ack = Ack(
-                address,
-                tuple(hash_ for hash_, _ in part),
-                tuple(int(reason) for _, reason in part),
-            )
-            await self._send(topics.downlink(device, "ack"), self.sign(ack).encode())
+        """Tell devices what is on disk and what was refused: (hash, reason) each.
+
+        At most once: what is lost comes again, and is answered again.
+        """
+        await self._all(
+            (
+                (topics.downlink(device, "ack"), self.sign(ack).encode())
+                for device, messages in answers.items()
+                for ack in _acks(bytes.fromhex(device[2:]), messages)
+            ),
+            at_least_once=False,
+        )
 
     async def statements(self, statements: Iterable[Statement]) -> None:
         """Tell each device how its epoch ended."""
@@ -92,15 +93,39 @@ class Publisher:
             for s in statements
         )
 
-    async def _all(self, parts: Iterable[tuple[str, bytes]]) -> None:
-        async def one(topic: str, payload: bytes) -> None:
-            async with self._places:
-                await self._send(topic, payload)
+    async def _all(
+        self, parts: Iterable[tuple[str, bytes]], *, at_least_once: bool = True
+    ) -> None:
+        """Send all, a few at once: signatures are made as their turn comes."""
+        waiting = iter(parts)
 
-        await asyncio.gather(*(one(topic, payload) for topic, payload in parts))
+        async def some() -> None:
+            for topic, payload in waiting:
+                await self._send(topic, payload, at_least_once=at_least_once)
 
-    async def _send(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        await asyncio.gather(*(some() for _ in range(AT_ONCE)))
+
+    async def _send(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        retain: bool = False,
+        at_least_once: bool = True,
+    ) -> None:
         try:
-            await self._connection.publish(topic, payload, retain=retain)
+            await self._connection.publish(
+                topic, payload, retain=retain, at_least_once=at_least_once
+            )
         except EdgeproofError as error:
             log.warning("not published", topic=topic, why=str(error))
+
+
+def _acks(device: bytes, messages: Sequence[tuple[bytes, Reason]]) -> Iterator[Ack]:
+    for start in range(0, len(messages), ACKS_AT_ONCE):
+        part = messages[start : start + ACKS_AT_ONCE]
+        yield Ack(
+            device,
+            tuple(hash_ for hash_, _ in part),
+            tuple(int(reason) for _, reason in part),
+        )

@@ -126,8 +126,7 @@ class Reception:
                 if kind not in UNACKNOWLEDGED:
                     answers[device].append((keccak(envelope.payload), reason))
             await asyncio.to_thread(self._store.add, batch)
-        for device, messages in answers.items():
-            await self._publisher.acknowledge(device, messages)
+        await self._publisher.acknowledge(answers)
 
     def _decide(
         self, batch: Batch, envelope: Envelope, now: int, device: str, kind: str

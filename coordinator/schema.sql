@@ -36,7 +36,7 @@ create table if not exists beat (               -- heard on time; bitmap after t
     slot   integer not null,
     device blob not null,
     primary key (slot, device)
-) strict;
+) strict, without rowid;
 
 create table if not exists message (            -- device-signed, as they arrived
     digest blob primary key,                    -- EIP-712: redelivery is a no-op
@@ -60,7 +60,7 @@ create index if not exists telemetry_by_time on telemetry (device, taken_at);
 
 create table if not exists presence (           -- a hint for the dashboard
     device    blob primary key,
-    last_slot integer not null default -1,      -- of the last beat on time
+    last_slot integer not null default -1,      -- sealed, of the last beat on time
     beats     integer not null default 0,
     online    integer not null default 0        -- birth and last will
 ) strict;

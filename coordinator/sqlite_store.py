@@ -75,8 +75,7 @@ class SqliteStore:
         with self._transaction():
             for table, rows in sqlite_rows.of_batch(batch):
                 self._insert(table, rows)
-            for slot, device in batch.beats:
-                self._beat(slot, device)
+            self._beats(batch.beats)
             for device, presence in batch.presence.items():
                 self._presence(batch.slot, device, presence)
             for refused, count in Counter(batch.refused).items():
@@ -150,6 +149,14 @@ class SqliteStore:
             sql = "update slot set heard = ?, root = ? where slot = ? and root is null"
             if not self._execute(sql, heard, root, slot).rowcount:
                 return  # what came since then is not under the root that stands
+            self._execute(
+                "insert into presence (device, last_slot, beats, online)"
+                " select device, max(slot), count(*), 1 from beat where slot <= ?"
+                " group by device on conflict do update set online = 1,"
+                " beats = beats + excluded.beats,"
+                " last_slot = max(last_slot, excluded.last_slot)",
+                slot,
+            )
             self._execute("delete from beat where slot <= ?", slot)
             self._execute(
                 "update message set slot = ?, rooted = 1"
@@ -306,21 +313,15 @@ class SqliteStore:
         rows = self._query(sql, first, until, kind)
         return tuple(Arrived(r["slot"], decode_signed(cls, r["raw"])) for r in rows)
 
-    def _beat(self, slot: int, device: bytes) -> None:
+    def _beats(self, beats: Iterable[tuple[int, bytes]]) -> None:
         # The beats of a sealed slot are forgotten: one that comes again is not new.
-        sql = (
-            "insert into beat select ?, ? where not exists"
-            " (select 1 from slot where slot >= ? and root is not null)"
-            " on conflict do nothing"
+        (row,) = self._db.conn.execute(
+            "select coalesce(max(slot), -1) from slot where root is not null"
         )
-        if self._execute(sql, slot, device, slot).rowcount:
-            self._execute(
-                "insert into presence (device, last_slot, beats, online)"
-                " values (?, ?, 1, 1) on conflict do update set beats = beats + 1,"
-                " online = 1, last_slot = max(last_slot, excluded.last_slot)",
-                device,
-                slot,
-            )
+        self._db.conn.executemany(
+            "insert or ignore into beat values (?, ?)",
+            ((slot, device) for slot, device in beats if slot > row[0]),
+        )
 
     def _presence(self, slot: int, device: bytes, presence: Presence) -> None:
         self._execute(

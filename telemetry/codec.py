@@ -29,17 +29,36 @@ def encode(values: Sequence[tuple[Kind, Any]]) -> bytes:
     return _head(ARRAY, len(values)) + b"".join(_item(k, v) for k, v in values)
 
 
-def decode(raw: bytes, kinds: Sequence[Kind]) -> list[Any]:
+class Layout:
+    """The kinds of a message's items, and what is usual of each, worked out once."""
+
+    def __init__(self, kinds: Sequence[Kind]) -> None:
+        self.kinds = tuple(kinds)
+        self.usual = [
+            (
+                HEADS[kind.exact] if kind.exact else b"",
+                len(HEADS[kind.exact]),
+                len(HEADS[kind.exact]) + kind.exact,
+                0 < kind.bits <= WIDE,
+                kind,
+            )
+            for kind in self.kinds
+        ]
+        """Of each: a byte string's head, the sizes of that and of both, whether it can
+        be a small integer, and its kind."""
+
+
+def decode(raw: bytes, layout: Layout) -> list[Any]:
     """Return the values in ``raw``, exactly one of each kind.
 
     Raises ``MessageRefused``: MALFORMED, NOT_CANONICAL or OUT_OF_RANGE.
     """
     reader = _Reader(raw)
     count = reader.head(ARRAY)
-    if count != len(kinds):
-        detail = f"{count} items instead of {len(kinds)}"
+    if count != len(layout.kinds):
+        detail = f"{count} items instead of {len(layout.kinds)}"
         raise MessageRefused(Reason.MALFORMED, detail)
-    values = [reader.item(kind) for kind in kinds]
+    values = reader.items(layout)
     if reader.rest:
         detail = f"{reader.rest} bytes too many"
         raise MessageRefused(Reason.MALFORMED, detail)
@@ -78,6 +97,10 @@ def _item(kind: Kind, value: Any) -> bytes:  # noqa: ANN401 - one of the types t
     return _head(BYTES, len(value)) + bytes(value)
 
 
+HEADS = {length: _head(BYTES, length) for length in (0, 16, 20, 32, 65)}
+"""What stands before a byte string of each exact length."""
+
+
 class _Reader:
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
@@ -88,7 +111,10 @@ class _Reader:
         return len(self._raw) - self._at
 
     def head(self, major: int) -> int:
-        lead = self._take(1)[0]
+        if self._at >= len(self._raw):
+            raise MessageRefused(Reason.MALFORMED, "the message ends early")
+        lead = self._raw[self._at]
+        self._at += 1
         if lead >> 5 != major:
             detail = f"type {lead >> 5} instead of {major} at byte {self._at - 1}"
             raise MessageRefused(Reason.MALFORMED, detail)
@@ -105,7 +131,29 @@ class _Reader:
             raise MessageRefused(Reason.NOT_CANONICAL, detail)
         return argument
 
+    def items(self, layout: Layout) -> list[Any]:
+        """Return one value of each kind, the usual ones without a call of their own."""
+        raw, at = self._raw, self._at
+        whole = len(raw)
+        values: list[Any] = []
+        for head, skip, size, small, kind in layout.usual:
+            end = at + size
+            if head and end <= whole and raw.startswith(head, at):
+                values.append(raw[at + skip : end])
+                at = end
+            elif small and at < whole and raw[at] < 24:
+                values.append(raw[at])
+                at += 1
+            else:
+                self._at = at
+                values.append(self.item(kind))
+                at = self._at
+        self._at = at
+        return values
+
     def item(self, kind: Kind) -> Any:  # noqa: ANN401 - one of the types that the kind admits
+        if kind.exact:
+            return self._string(BYTES, kind.exact, kind.exact)
         if kind.item is not None:
             count = self.head(ARRAY)
             if count > kind.limit:
@@ -118,7 +166,7 @@ class _Reader:
             return self._unsigned(kind.bits)
         if kind.solidity == "string":
             return self._text(kind.limit)
-        return self._string(BYTES, kind.exact, kind.exact or kind.limit)
+        return self._string(BYTES, 0, kind.limit)
 
     def _unsigned(self, bits: int) -> int:
         value = self.head(UNSIGNED)

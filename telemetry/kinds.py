@@ -5,7 +5,7 @@ one word follow its check, its wire format (RFC 8949) and its ABI encoding, so t
 three cannot disagree.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from edgeproof.proofs.keccak import keccak
@@ -33,25 +33,26 @@ class Kind:
     solidity: str
     limit: int = 0
 
-    @property
-    def item(self) -> "Kind | None":
-        """The kind of an array's items; None for anything but an array."""
-        return Kind(self.solidity[:-2]) if self.solidity.endswith("[]") else None
+    item: "Kind | None" = field(init=False)
+    """The kind of an array's items; None for anything but an array."""
+    bits: int = field(init=False)
+    """Width of an unsigned integer; 0 for anything else."""
+    exact: int = field(init=False)
+    """Exact length in bytes; 0 where the length varies."""
 
-    @property
-    def bits(self) -> int:
-        """Width of an unsigned integer; 0 for anything else."""
-        name = self.solidity
-        return int(name[4:]) if name.startswith("uint") and self.item is None else 0
-
-    @property
-    def exact(self) -> int:
-        """Exact length in bytes; 0 where the length varies."""
-        if self.solidity == "address":
-            return 20
-        if self.item is None and self.solidity.startswith("bytes"):
-            return int(self.solidity[5:] or 0)
-        return 0
+    def __post_init__(self) -> None:
+        """Work out once what every message asks for."""
+        name, array = self.solidity, self.solidity.endswith("[]")
+        bits, exact = 0, 0
+        if name == "address":
+            exact = 20
+        elif not array and name.startswith("uint"):
+            bits = int(name[4:])
+        elif not array and name.startswith("bytes"):
+            exact = int(name[5:] or 0)
+        object.__setattr__(self, "item", Kind(name[:-2]) if array else None)
+        object.__setattr__(self, "bits", bits)
+        object.__setattr__(self, "exact", exact)
 
     def check(self, name: str, value: object) -> None:
         """Raise ``MessageRefused`` (OUT_OF_RANGE) unless ``value`` is of this kind."""

@@ -102,6 +102,17 @@ def type_string(cls: type[Message]) -> str:
 
 
 @_once
+def _layout(
+    cls: type[Message], signers: int
+) -> tuple[codec.Layout, list[Callable[[Message, Any], None]]]:
+    """Return the kinds of all items on the wire, and what sets each field."""
+    named = kinds_of(cls)
+    kinds = [TAG, *(kind for _, kind in named), *[codec.SIGNATURE] * signers]
+    setters = [cls.__dict__[name].__set__ for name, _ in named]  # of its slots
+    return codec.Layout(kinds), setters
+
+
+@_once
 def _type_hash(cls: type[Message]) -> bytes:
     return keccak(type_string(cls).encode())
 
@@ -121,9 +132,13 @@ def _encode(message: Message, signatures: tuple[bytes, ...]) -> bytes:
 
 
 def _decode(cls: type[M], raw: bytes, signers: int) -> tuple[M, tuple[bytes, ...]]:
-    kinds = [kind for _, kind in kinds_of(cls)]
-    tag, *values = codec.decode(raw, [TAG, *kinds, *[codec.SIGNATURE] * signers])
+    layout, setters = _layout(cls, signers)
+    tag, *values = codec.decode(raw, layout)
     if tag != cls.TAG:
         detail = f"tag {tag}, {cls.__name__} has {cls.TAG}"
         raise MessageRefused(Reason.MALFORMED, detail)
-    return cls(*values[: len(kinds)]), tuple(values[len(kinds) :])
+    # The codec has checked every value against its kind, so nothing does again.
+    message = object.__new__(cls)
+    for set_field, value in zip(setters, values, strict=False):
+        set_field(message, value)
+    return message, tuple(values[len(setters) :])

@@ -13,8 +13,8 @@ A device is written as ``0x`` and 40 lower-case hex digits, everywhere.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from edgeproof.errors import EdgeproofError
 
@@ -65,8 +65,7 @@ class BadTopic(EdgeproofError):  # noqa: N818 - reads as what it is about
     """A topic cannot be built from these parts: a fault of the caller."""
 
 
-@dataclass(frozen=True, slots=True)
-class Topic:
+class Topic(NamedTuple):
     """A topic of the network, taken apart; ``device`` is empty for broadcasts."""
 
     family: Family

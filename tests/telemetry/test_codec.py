@@ -45,7 +45,7 @@ def test_every_array_is_cbor2s_canonical_encoding_and_reads_back(
 ) -> None:
     raw = codec.encode(list(zip(ALL, values, strict=True)))
     assert raw == oracle(values)
-    assert tuple(codec.decode(raw, ALL)) == values
+    assert tuple(codec.decode(raw, codec.Layout(ALL))) == values
     assert codec.tag_of(raw) == values[0]
 
 
@@ -53,7 +53,7 @@ def test_every_array_is_cbor2s_canonical_encoding_and_reads_back(
 def test_no_truncation_is_read(values: tuple[Any, ...], cut: int) -> None:
     raw = codec.encode(list(zip(ALL, values, strict=True)))
     with pytest.raises(MessageRefused):
-        codec.decode(raw[: cut % len(raw)], ALL)
+        codec.decode(raw[: cut % len(raw)], codec.Layout(ALL))
 
 
 @given(raw=st.binary(max_size=200))
@@ -62,7 +62,7 @@ def test_any_bytes_are_read_or_refused_and_what_is_read_is_canonical(
 ) -> None:
     kinds = (UINT8, BLOB)
     try:
-        values = codec.decode(raw, kinds)
+        values = codec.decode(raw, codec.Layout(kinds))
     except MessageRefused:
         return
     assert codec.encode(list(zip(kinds, values, strict=True))) == raw
@@ -75,7 +75,7 @@ def test_a_changed_byte_is_another_message_or_refused(
     raw = bytearray(codec.encode(list(zip(ALL, values, strict=True))))
     raw[place % len(raw)] = value
     try:
-        found = codec.decode(bytes(raw), ALL)
+        found = codec.decode(bytes(raw), codec.Layout(ALL))
     except MessageRefused:
         return
     assert codec.encode(list(zip(ALL, found, strict=True))) == raw
@@ -115,7 +115,7 @@ def test_a_changed_byte_is_another_message_or_refused(
 )
 def test_each_defect_has_its_reason(raw: str, kind: Kind, reason: Reason) -> None:
     with pytest.raises(MessageRefused) as caught:
-        codec.decode(bytes.fromhex(raw), [kind])
+        codec.decode(bytes.fromhex(raw), codec.Layout([kind]))
     assert caught.value.reason is reason
 
 
