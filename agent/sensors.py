@@ -14,8 +14,8 @@ import psutil
 from edgeproof.agent.aside import Aside
 from edgeproof.kernels import nvml
 
-LONGEST = 4096
-"""Bytes of a sample's JSON: what a telemetry message holds."""
+MOST_CARDS = 64
+"""Cards that are reported."""
 
 Reading = Mapping[str, Any]
 
@@ -35,33 +35,27 @@ def read() -> dict[str, Any]:
     }
 
 
-def as_text(readings: Reading) -> str:
-    """Return ``readings`` as JSON of at most ``LONGEST`` bytes.
-
-    What does not fit is left out, the last entries first, and counted as "omitted".
-    """
-    kept = {name: value for name, value in readings.items() if value is not None}
-    omitted = 0
-    while True:
-        full = kept | ({"omitted": omitted} if omitted else {})
-        text = json.dumps(full, separators=(",", ":"), allow_nan=False)
-        if len(text) <= LONGEST or not kept:
-            return text
-        kept.popitem()
-        omitted += 1
-
-
 class Sampler:
-    """Read the sensors in a thread; one that hangs yields no samples until it ends."""
+    """Read the sensors in a thread; one that hangs yields no samples until it ends.
+
+    ``sense`` returns JSON values; what is no JSON is no sample either.
+    """
 
     def __init__(
         self, sense: Callable[[], Reading] = read, *, timeout: float = 5.0
     ) -> None:
-        self._aside = Aside(lambda: as_text(sense()), timeout=timeout)
+        self._aside = Aside(lambda: _checked(sense()), timeout=timeout)
 
-    async def sample(self) -> str | None:
-        """Return a sample as JSON; None if it fails or takes too long."""
+    async def sample(self) -> Reading | None:
+        """Return a sample; None if it fails or takes too long."""
         return await self._aside.call()
+
+
+def _checked(readings: Reading) -> Reading:
+    """Return what of the readings is there; raise ``ValueError`` for no JSON."""
+    kept = {name: value for name, value in readings.items() if value is not None}
+    json.dumps(kept, allow_nan=False)
+    return kept
 
 
 def _part(sense: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever JSON holds
@@ -109,13 +103,6 @@ def _network() -> Reading:
 
 def _cards() -> list[Reading]:
     return [
-        {
-            "name": card.name[:64],
-            "memory": card.memory_total,
-            "used": card.memory_used,
-            "percent": card.busy_percent,
-            "celsius": card.temperature_c,
-            "watts": card.power_w,
-        }
-        for card in nvml.read()[:16]
+        {name: value for name, value in card.as_json().items() if value is not None}
+        for card in nvml.read()[:MOST_CARDS]
     ]

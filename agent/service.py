@@ -9,6 +9,7 @@ import random
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
+from typing import Any
 
 from edgeproof.agent import beacons, rotation
 from edgeproof.agent.beacons import Follower
@@ -25,7 +26,7 @@ from edgeproof.agent.sensors import Sampler
 from edgeproof.agent.state import DISK_FULL_FILE, State
 from edgeproof.logs import logger
 from edgeproof.proofs.reasons import Reason
-from edgeproof.telemetry import signing, topics
+from edgeproof.telemetry import samples, signing, topics
 from edgeproof.telemetry.broker import BrokerUnavailable, Connection, Envelope, Will
 from edgeproof.telemetry.description import Description
 from edgeproof.telemetry.errors import MessageRefused
@@ -45,6 +46,9 @@ GOODBYE_S = 3.0
 
 WARM_AGAIN_S = 300.0
 """A prover that could not be made ready is given another chance after this long."""
+
+MOST_SAMPLES = 12
+"""Samples that wait for a beat; without beacons they are sent by so many."""
 
 KEEP_S = 15.0
 """How old what a status shows of the cards' work can be."""
@@ -114,6 +118,8 @@ class AgentService:
             "statement": self._on_statement,
         }
         self._beacon: Beacon | None = None
+        self._samples: list[Mapping[str, Any]] = []
+        self._reported = 0
         self.ready = asyncio.Event()
         """Set once the kernels are compiled, or were found not to work."""
         self.replaced = False
@@ -362,6 +368,7 @@ class AgentService:
             beacon = self._beacon
             if beacon is None:
                 continue
+            self._send_samples()
             beat = self._beats.beat(beacon.slot, beacon.value)
             if beat is not None:
                 useless = wall_ms() + network.slot_ms + network.beat_grace_ms
@@ -373,25 +380,33 @@ class AgentService:
         self._send_signed(signing.sign(seal, self._description.domain, self._key))
 
     async def _report(self) -> None:
-        """Take a sample every ``telemetry_s`` seconds."""
-        sequence = 0
+        """Take a sample every ``telemetry_s`` seconds; a beat sends what there is."""
         while True:
             readings = await self._sampler.sample()
             if readings is None:
                 self._log.warning("no reading", why="the sensors do not answer")
             else:
-                sample = Telemetry(
-                    device=self._key.address,
-                    boot=self._boot,
-                    sequence=sequence,
-                    taken_at=wall_ms(),
-                    salt=secrets.token_bytes(16),
-                    readings=readings,
-                )
-                sequence += 1
-                self.send("telemetry", sample.encode())
-                self._beats.sampled(sample)
+                self._samples.append({"at": wall_ms(), **readings})
+                if len(self._samples) >= MOST_SAMPLES:
+                    self._send_samples()
             await asyncio.sleep(self._options.telemetry_s)
+
+    def _send_samples(self) -> None:
+        """Send the samples since the last time, to be covered by the next beat."""
+        if not self._samples:
+            return
+        message = Telemetry(
+            device=self._key.address,
+            boot=self._boot,
+            sequence=self._reported,
+            taken_at=self._samples[-1]["at"],
+            salt=secrets.token_bytes(16),
+            readings=samples.pack(self._samples),
+        )
+        self._samples.clear()
+        self._reported += 1
+        self.send("telemetry", message.encode())
+        self._beats.sampled(message)
 
     def send(
         self,

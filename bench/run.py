@@ -24,6 +24,7 @@ from bench.steps import Steps
 from edgeproof.errors import EdgeproofError
 
 BENCHES = {
+    "agent": "memory, processor and traffic of an idle agent beside a bare client",
     "cheaters": "every cheat against the real verifier; rewrites docs/protocol.md",
     "intake": "heartbeats that one core takes, in process and over MQTT",
     "matmul": "whole proofs of products against bare BLAS",

@@ -25,8 +25,7 @@ from edgeproof.coordinator.store import Batch, Kept
 from edgeproof.proofs import timetable
 from edgeproof.proofs.parameters import PHASE_BUCKET, Bucket, Phase
 from edgeproof.proofs.reasons import SKIPS, Reason
-from edgeproof.telemetry import signing, topics
-from edgeproof.telemetry.bounded_json import load_object
+from edgeproof.telemetry import samples, signing, topics
 from edgeproof.telemetry.description import Description
 from edgeproof.telemetry.errors import MessageRefused
 from edgeproof.telemetry.hexes import to_hex
@@ -173,7 +172,7 @@ class _Admission:
         message = Telemetry.decode(self.payload)
         self._subject(message.device)
         self._known(message.device)
-        load_object(message.readings, LARGEST["telemetry"])
+        samples.unpack(message.readings)
         self.batch.telemetry.append(message)
 
     def _seal(self) -> None:

@@ -149,7 +149,8 @@ class EpochDevice:
 class ClaimedTelemetry:
     """What a device claims of itself: shown, never paid.
 
-    ``taken_at`` by its own clock; ``readings`` is JSON as it came, up to 4 KiB.
+    ``taken_at`` by its own clock; ``readings`` is JSON as it came, up to 64 KiB:
+    an object with ``samples``, the latest last.
     """
 
     taken_at: str

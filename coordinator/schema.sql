@@ -53,7 +53,7 @@ create table if not exists telemetry (          -- claimed, shown, never paid
     boot     blob not null,
     sequence blob not null,
     taken_at blob not null,                     -- Unix milliseconds, device's clock
-    readings text not null,
+    readings blob not null,                     -- compressed JSON, telemetry.samples
     primary key (device, boot, sequence)
 ) strict;
 create index if not exists telemetry_by_time on telemetry (device, taken_at);

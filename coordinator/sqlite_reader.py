@@ -30,6 +30,7 @@ from edgeproof.proofs.history import EpochUptime
 from edgeproof.proofs.parameters import SECOND, Bucket, Parameters
 from edgeproof.proofs.payout_tree import PayoutTree
 from edgeproof.proofs.reasons import Reason
+from edgeproof.telemetry import samples
 from edgeproof.telemetry.hexes import to_hex
 
 Row = sqlite3.Row
@@ -139,7 +140,7 @@ class SqliteReader:
         if row is None:
             return None
         taken_at = int.from_bytes(row["taken_at"], "big")
-        return ClaimedTelemetry(iso(taken_at), row["readings"])
+        return ClaimedTelemetry(iso(taken_at), samples.unpack(row["readings"]))
 
     def epochs(self, before: int, limit: int) -> list[Epoch]:
         """See ``Reader.epochs``."""

@@ -19,9 +19,9 @@ from edgeproof.telemetry.kinds import (
     Outside,
     Path,
     Payload,
+    Readings,
     RequestBytes,
     SlotCodes,
-    Text,
     TokenBytes,
     Uint8,
     Uint16,
@@ -70,8 +70,9 @@ class Heartbeat(Message):
 
 @dataclass(frozen=True, slots=True)
 class Telemetry(Message):
-    """What the device claims of itself, as JSON.  Shown, never paid.
+    """What the device claims of itself since its last beat.  Shown, never paid.
 
+    ``readings`` is compressed JSON, see ``samples``; ``taken_at`` the time of the last.
     ``salt`` keeps the hash in the heartbeat from revealing the readings.
     """
 
@@ -81,7 +82,7 @@ class Telemetry(Message):
     sequence: Uint64
     taken_at: Uint64
     salt: Bytes16
-    readings: Text
+    readings: Readings
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ def beats_of(*slots: int) -> tuple[Heartbeats, list[Seal]]:
 
 
 def sample(sequence: int) -> Telemetry:
-    return Telemetry(DEVICE, BOOT, sequence, 0, bytes(16), "{}")
+    return Telemetry(DEVICE, BOOT, sequence, 0, bytes(16), b"{}")
 
 
 def test_beats_are_chained_and_numbered() -> None:

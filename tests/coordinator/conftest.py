@@ -15,6 +15,7 @@ from edgeproof.coordinator.sqlite_store import SqliteStore
 from edgeproof.coordinator.store import Batch, Kept
 from edgeproof.proofs import timetable
 from edgeproof.simulator.epochs import Behaviour, SimulatedNetwork, judge_stand_ins
+from edgeproof.telemetry import samples
 from edgeproof.telemetry.messages import Commitment, Opening, Seal, Skip, Telemetry
 
 NETWORK = SimulatedNetwork(count=3)
@@ -24,6 +25,7 @@ OUTCOME = replay(RECORD, judge_stand_ins)
 
 VOID = 24
 """A slot of epoch 1 for which the network published no intake root."""
+A_READING = samples.pack([{"a": "<b>hi</b>"}])
 MISSED = range(20, 23)
 """Slots of epoch 1 in which device 0 is silent."""
 
@@ -92,7 +94,7 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 def closed(tmp_path: Path, store: SqliteStore) -> Closed:
     fill(store, RECORD)
     reading = Telemetry(
-        NETWORK.devices[0].key.address, bytes(16), 1, 5, bytes(16), '{"a":"<b>hi</b>"}'
+        NETWORK.devices[0].key.address, bytes(16), 1, 5, bytes(16), A_READING
     )
     store.add(Batch(1, telemetry=[reading]))
     bundles = tmp_path / "bundles"

@@ -1,5 +1,6 @@
 """What counts of what arrives: a message for each reason, and nothing for noise."""
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -14,7 +15,7 @@ from edgeproof.coordinator.store import Batch
 from edgeproof.proofs import timetable
 from edgeproof.proofs.parameters import Phase
 from edgeproof.proofs.reasons import Reason
-from edgeproof.telemetry import signing, topics
+from edgeproof.telemetry import samples, signing, topics
 from edgeproof.telemetry.errors import MessageRefused
 from edgeproof.telemetry.hexes import to_hex
 from edgeproof.telemetry.messages import (
@@ -105,7 +106,8 @@ def skip(
     return signing.sign(message, DOMAIN, signer).encode()
 
 
-def telemetry(readings: str = '{"cpu":1}') -> bytes:
+def telemetry(readings: bytes | None = None) -> bytes:
+    readings = samples.pack([{"cpu": 1}]) if readings is None else readings
     return Telemetry(ADDRESS, BOOT, 0, 0, bytes(16), readings).encode()
 
 
@@ -209,8 +211,16 @@ BAD: dict[str, tuple[Case, Reason]] = {
         Case("skip", skip(signer=OTHER.key), ROUND),
         Reason.WRONG_SIGNER,
     ),
+    "readings that are not compressed": (
+        Case("telemetry", telemetry(b"{}"), 3),
+        Reason.MALFORMED,
+    ),
+    "readings that are a bomb": (
+        Case("telemetry", telemetry(zlib.compress(b" " * 1_000_000, 9)), 3),
+        Reason.TOO_LARGE,
+    ),
     "readings that are no object": (
-        Case("telemetry", telemetry("[1]"), 3),
+        Case("telemetry", telemetry(zlib.compress(b"[1]")), 3),
         Reason.MALFORMED,
     ),
 }

@@ -22,7 +22,7 @@ from edgeproof.proofs.reasons import Reason
 from edgeproof.telemetry.hexes import to_hex
 from edgeproof.telemetry.message import Signed
 from edgeproof.telemetry.messages import Enrol, Statement, Telemetry
-from tests.coordinator.conftest import CHEATER, MISSED, NETWORK, VOID, Closed
+from tests.coordinator.conftest import A_READING, CHEATER, MISSED, NETWORK, VOID, Closed
 
 DEVICES = [device.key.address for device in NETWORK.devices]
 NAMES = [to_hex(device) for device in DEVICES]
@@ -177,12 +177,12 @@ def test_an_owner_changes_when_the_epoch_of_the_enrolment_begins(
 def test_any_time_that_a_device_claims_can_be_shown(
     reader: Reader, store: SqliteStore, taken_at: int, text: str
 ) -> None:
-    telemetry = Telemetry(DEVICES[0], bytes(16), 1, taken_at, bytes(16), '{"a":1}')
+    telemetry = Telemetry(DEVICES[0], bytes(16), 1, taken_at, bytes(16), A_READING)
     store.add(Batch(0, telemetry=[telemetry]))
     found = reader.telemetry(NAMES[0])
     assert found is not None
     assert found.taken_at == text == iso(taken_at)
-    assert json.loads(found.readings) == {"a": 1}
+    assert json.loads(found.readings) == {"samples": [{"a": "<b>hi</b>"}]}
 
 
 def test_threads_that_come_and_go_leave_no_connections_behind(

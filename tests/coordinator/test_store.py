@@ -161,7 +161,7 @@ def test_the_largest_numbers_of_a_device_are_kept(store: SqliteStore) -> None:
     first = RECORD.enrolments[0]
     message = Enrol(first.signed.message.device, DEVICE, top, 0)
     enrolment = Enrolment(Signed(message, first.signed.signatures), first.since)
-    reading = Telemetry(DEVICE, bytes(16), top, top, bytes(16), "{}")
+    reading = Telemetry(DEVICE, bytes(16), top, top, bytes(16), b"{}")
     store.add(Batch(0, enrolments=[enrolment, first], telemetry=[reading]))
     nonces = [each.signed.message.nonce for each in store.enrolments()]
     assert nonces == [first.signed.message.nonce, top]

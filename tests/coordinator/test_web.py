@@ -26,7 +26,7 @@ from edgeproof.telemetry.description import read
 from edgeproof.telemetry.errors import MessageRefused
 from edgeproof.telemetry.hexes import to_hex
 from edgeproof.telemetry.messages import Telemetry
-from tests.coordinator.conftest import CHEATER, NETWORK, Closed
+from tests.coordinator.conftest import A_READING, CHEATER, NETWORK, Closed
 
 DEVICES = [to_hex(device.key.address) for device in NETWORK.devices]
 OWNERS = {to_hex(d.key.address): to_hex(d.owner.address) for d in NETWORK.devices}
@@ -257,7 +257,7 @@ def test_another_method_is_told_which_one_is_allowed(web: Client) -> None:
 
 def test_claimed_times_are_iso_8601(web: Client, closed: Closed) -> None:
     far = Telemetry(
-        NETWORK.devices[1].key.address, bytes(16), 1, 2**64 - 1, bytes(16), "{}"
+        NETWORK.devices[1].key.address, bytes(16), 1, 2**64 - 1, bytes(16), A_READING
     )
     closed.store.add(Batch(1, telemetry=[far]))
     for index, taken_at in (

@@ -50,8 +50,8 @@ def test_the_bitmap_follows_the_roster_and_ignores_strangers() -> None:
 
 
 def test_the_body_of_a_heartbeat_covers_each_sample_in_order() -> None:
-    one = Telemetry(bytes(20), bytes(16), 0, 1, bytes(16), "{}")
-    other = Telemetry(bytes(20), bytes(16), 1, 1, bytes(16), "{}")
+    one = Telemetry(bytes(20), bytes(16), 0, 1, bytes(16), b"{}")
+    other = Telemetry(bytes(20), bytes(16), 1, 1, bytes(16), b"{}")
     hashes = {
         intake.telemetry_hash(samples)
         for samples in ([], [one], [other], [one, other], [other, one])
