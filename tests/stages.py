@@ -6,6 +6,7 @@ tells whether all passed, and the last line is pytest's own, counting every test
 this command.
 """
 
+import importlib.util
 import os
 import re
 import shutil
@@ -23,6 +24,8 @@ ENVIRONMENT = Path(sys.prefix)
 OTHER_PYTHONS = ("3.12", "3.13")
 """Minor versions, beside the one that runs this, whose unit tests `pythons` runs."""
 
+
+FUZZ_SECONDS = "60"
 
 PTX = "tests/ptx"
 """What the stage `ptx` runs, and no other."""
@@ -131,6 +134,14 @@ def ptx() -> bool:
     return run_pytest("-n", "2", "--dist", "loadgroup", PTX)
 
 
+def fuzz() -> bool:
+    """A minute of arbitrary bytes for every decoder of what strangers send."""
+    if importlib.util.find_spec("atheris") is None:
+        message = "atheris is not to be had for this machine"
+        raise SkippedError(message)
+    return run_quietly(sys.executable, "-m", "tests.fuzz.run", FUZZ_SECONDS)
+
+
 def unit() -> bool:
     """Tests that start nothing, one worker a core."""
     return run_pytest(*UNIT)
@@ -192,6 +203,7 @@ STAGES: dict[str, Callable[[], bool]] = {
     "layers": layers,
     "contracts": contracts,
     "ptx": ptx,
+    "fuzz": fuzz,
     "unit": unit,
     "integration": integration,
 }
