@@ -24,6 +24,7 @@ from edgeproof.telemetry.messages import (
     IntakeRoot,
     Phase,
     Receipt,
+    Resend,
     Statement,
 )
 
@@ -198,6 +199,12 @@ class Follower:
         if len(ack.messages) != len(ack.reasons):  # 2
             raise MessageRefused(Reason.OUT_OF_RANGE, "reasons do not match messages")
         return ack
+
+    def resend(self, raw: bytes) -> Resend:
+        """Check: 1. signature and device."""
+        asked = self._signed(Resend, raw)
+        self._check_device(asked.device)
+        return asked
 
     def statement(self, raw: bytes) -> Statement:
         """Check: 1. signature and device, 2. lengths, 3. what is missing was not there.

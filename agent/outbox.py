@@ -158,9 +158,12 @@ class Outbox:
         sql = "update messages set sent = ?, attempts = attempts + 1 where wire = ?"
         self._write(lambda db: db.execute(sql, [now, wire]))
 
-    def send_again(self) -> None:
-        """Make everything due at once, as after a reconnect."""
-        self._write(lambda db: db.execute("update messages set sent = null"))
+    def send_again(self, *kinds: str) -> None:
+        """Make everything due at once, as after a reconnect, or all of some kinds."""
+        marks = ",".join("?" * len(kinds))
+        where = f" where kind in ({marks})" if kinds else ""
+        sql = f"update messages set sent = null{where}"  # noqa: S608 - marks alone
+        self._write(lambda db: db.execute(sql, kinds))
 
     def acknowledge(self, wires: Iterable[bytes]) -> list[Waiting]:
         """Remove messages that the coordinator has, and return those that were here."""

@@ -34,6 +34,8 @@ from edgeproof.telemetry.hexes import to_hex
 from edgeproof.telemetry.message import Signed
 from edgeproof.telemetry.messages import (
     Beacon,
+    Commitment,
+    Heartbeat,
     Presence,
     Seal,
     Status,
@@ -49,6 +51,9 @@ WARM_AGAIN_S = 300.0
 
 MOST_SAMPLES = 12
 """Samples that wait for a beat; without beacons they are sent by so many."""
+
+KINDS = {cls.TAG: cls.__name__.lower() for cls in (Heartbeat, Telemetry, Commitment)}
+"""What the coordinator can ask for again: kinds in the outbox by their tags."""
 
 KEEP_S = 15.0
 """How old what a status shows of the cards' work can be."""
@@ -114,12 +119,14 @@ class AgentService:
             "entropy": self._on_entropy,
             "phase": self._on_phase,
             "receipt": self._on_receipt,
+            "resend": self._on_resend,
             "root": self._on_root,
             "statement": self._on_statement,
         }
         self._beacon: Beacon | None = None
         self._samples: list[Mapping[str, Any]] = []
         self._reported = 0
+        self._resent = -1
         self.ready = asyncio.Event()
         """Set once the kernels are compiled, or were found not to work."""
         self.replaced = False
@@ -328,6 +335,15 @@ class AgentService:
     def _on_receipt(self, raw: bytes) -> None:
         self._proving.receipt(self._follower.receipt(raw))
         self._note_figures()
+
+    def _on_resend(self, raw: bytes) -> None:
+        asked = self._follower.resend(raw)
+        kinds = [KINDS[tag] for tag in asked.tags if tag in KINDS]
+        if kinds and asked.slot > self._resent:  # however often it is said
+            self._resent = asked.slot
+            self._log.info("sent again", kinds=kinds, slot=asked.slot)
+            self._outbox.send_again(*kinds)
+            self._delivery.wake()
 
     def _on_statement(self, raw: bytes) -> None:
         statement = self._follower.statement(raw)

@@ -31,6 +31,7 @@ BENCHES = {
     "memory": "walks against random reads, and recomputing items against reading them",
     "pow": "the search for nonces against other libraries' Keccak",
     "ptx": "what the CUDA kernels become, and what that allows; needs no card",
+    "soak": "10,000 devices on one coordinator for 10 minutes: nothing lost",
     "verify": "verifying proofs against proving, and devices that one core verifies",
 }
 """What each bench measures; it is the function ``bench`` of the module so called."""

@@ -169,6 +169,9 @@ class Conductor:
         view.entropies = {slot for slot in view.entropies if slot >= horizon}
         for key in [key for key in view.sent if key[0] < horizon]:
             del view.sent[key]
+        self._reception.follow_only(
+            {d for owners in view.rosters.values() for d in owners}
+        )
 
     def _now_slot(self) -> int:
         return timetable.slot_at(self._network, self._clock())

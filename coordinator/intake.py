@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from edgeproof.audit.register import Register
+from edgeproof.coordinator.gaps import Link
 from edgeproof.coordinator.store import Batch, Kept
 from edgeproof.proofs import timetable
 from edgeproof.proofs.parameters import PHASE_BUCKET, Bucket, Phase
@@ -167,6 +168,7 @@ class _Admission:
             self.batch.missed[where] = Reason.LATE_BEAT
             raise MessageRefused(Reason.LATE, f"slot {message.slot}")
         self.batch.beats.append((message.slot, message.device))
+        self._link(Heartbeat.TAG, message.boot, message.sequence)
 
     def _telemetry(self) -> None:
         message = Telemetry.decode(self.payload)
@@ -174,6 +176,7 @@ class _Admission:
         self._known(message.device)
         samples.unpack(message.readings)
         self.batch.telemetry.append(message)
+        self._link(Telemetry.TAG, message.boot, message.sequence)
 
     def _seal(self) -> None:
         signed = decode_signed(Seal, self.payload)
@@ -195,6 +198,8 @@ class _Admission:
         digest = self._signed_by_device(signed, message.device)
         self._within(message.round, phase)
         self._keep("commitment", message.device, digest)
+        chain = b"%d/%d/%d" % (message.round, message.card, message.phase)
+        self._link(Commitment.TAG, chain, message.sequence)
 
     def _skip(self) -> None:
         signed = decode_signed(Skip, self.payload)
@@ -257,6 +262,10 @@ class _Admission:
     def _signed_by_device(self, signed: Signed[M], device: bytes) -> bytes:
         # (5) The device signs.
         return signing.check(signed, self.view.description.domain, device)
+
+    def _link(self, tag: int, chain: bytes, number: int) -> None:
+        device = bytes.fromhex(self.device[2:])
+        self.batch.links.append(Link(device, tag, chain, number))
 
     def _keep(self, kind: str, device: bytes, digest: bytes) -> None:
         # (6) The quota bounds what one device makes everybody keep.

@@ -19,6 +19,7 @@ from edgeproof.telemetry.messages import (
     IntakeRoot,
     Phase,
     Receipt,
+    Resend,
     Statement,
 )
 from edgeproof.telemetry.signing import Key
@@ -84,6 +85,16 @@ class Publisher:
                 for ack in _acks(bytes.fromhex(device[2:]), messages)
             ),
             at_least_once=False,
+        )
+
+    async def ask_again(self, wanted: Mapping[bytes, Iterable[int]], slot: int) -> None:
+        """Ask devices for what was passed over: by device, the tags of messages."""
+        await self._all(
+            (
+                topics.downlink(to_hex(device), "resend"),
+                self.sign(Resend(device, slot, tuple(sorted(tags)))).encode(),
+            )
+            for device, tags in wanted.items()
         )
 
     async def statements(self, statements: Iterable[Statement]) -> None:

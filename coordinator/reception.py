@@ -10,6 +10,7 @@ from edgeproof.audit import register
 from edgeproof.audit.model import Enrolment
 from edgeproof.coordinator import enrolling
 from edgeproof.coordinator.door import Door, OpenDoor
+from edgeproof.coordinator.gaps import Gaps
 from edgeproof.coordinator.intake import View, admit
 from edgeproof.coordinator.publisher import Publisher
 from edgeproof.coordinator.store import Batch, Refused, Store
@@ -53,6 +54,7 @@ class Reception:
         self._publisher = publisher
         self._clock = clock
         self._door = door or OpenDoor()
+        self._gaps = Gaps()
         self.lock = asyncio.Lock()
 
     async def run(self) -> None:
@@ -84,6 +86,10 @@ class Reception:
             while not waiting.empty() and len(envelopes) < LARGEST_BATCH:
                 envelopes.append(waiting.get_nowait())
             await self.take(envelopes)
+
+    def follow_only(self, devices: set[bytes]) -> None:
+        """Look for gaps in what these devices say, and nobody else."""
+        self._gaps.forget(devices)
 
     async def enrol(self, raw: bytes) -> Enrolment:
         """Admit a change of the register; return it once it is on disk.
@@ -127,6 +133,10 @@ class Reception:
                     answers[device].append((keccak(envelope.payload), reason))
             await asyncio.to_thread(self._store.add, batch)
         await self._publisher.acknowledge(answers)
+        wanted = self._gaps.after(batch.links, slot)
+        if wanted:
+            log.info("asked again", devices=len(wanted), slot=slot)
+            await self._publisher.ask_again(wanted, slot)
 
     def _decide(
         self, batch: Batch, envelope: Envelope, now: int, device: str, kind: str

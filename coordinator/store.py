@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from edgeproof.audit.model import Carried, Enrolment, EpochRecord, Outcome, Verdict
+from edgeproof.coordinator.gaps import Link
 from edgeproof.proofs.reasons import Reason
 from edgeproof.proofs.uptime import Seen
 from edgeproof.telemetry.description import Description
@@ -40,7 +41,7 @@ class Batch:
     """What one turn of the intake decided, all of one arrival ``slot``.
 
     ``beats``: (slot, device) heard on time; ``missed`` why another beat did not count.
-    ``presence``: last status by device.
+    ``presence``: last status by device; ``links``: numbered messages, for gaps.
     """
 
     slot: int
@@ -50,6 +51,7 @@ class Batch:
     telemetry: list[Telemetry] = field(default_factory=list)
     missed: dict[tuple[int, bytes], Reason] = field(default_factory=dict)
     presence: dict[bytes, Presence] = field(default_factory=dict)
+    links: list[Link] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
 
 

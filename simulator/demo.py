@@ -278,6 +278,12 @@ def _agent_environment(network: Network, agent: Agent) -> dict[str, str]:
     return environment
 
 
+def _can_prove(agent: Agent) -> bool:
+    """Return whether the agent's kernels are compiled: it knows its cards then."""
+    with closing(State(agent.folder, read_only=True)) as state:
+        return bool(state.get("cards"))
+
+
 def _watch(network: Network) -> tuple[int, tuple[EpochNow, ...]]:
     # (4) The first epoch that all agents take part in, and what follows.
     observer = Observer(network.founded.api)
@@ -285,11 +291,14 @@ def _watch(network: Network) -> tuple[int, tuple[EpochNow, ...]]:
     devices = {to_hex(agent.device) for agent in network.agents}
     _until(
         network,
-        lambda: devices <= {d.address for d in observer.look().devices},
-        "all enrolments",
+        lambda: (
+            all(_can_prove(agent) for agent in network.agents)
+            and devices <= {d.address for d in observer.look().devices}
+        ),
+        "all agents",
         SLACK_S,
     )
-    # Enrolments count from the epoch after their arrival.
+    # It is the next one: some may have enrolled amid this one, or begun to work.
     slot = timetable.slot_at(parameters, int(time.time() * SECOND))
     first = timetable.epoch_of(parameters, slot) + 1
     last = first + plan.epochs - 1

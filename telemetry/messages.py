@@ -355,6 +355,20 @@ class Statement(Message):
     difficulties: Codes
 
 
+@dataclass(frozen=True, slots=True)
+class Resend(Message):
+    """Messages of these ``tags`` were passed over: send what is unacknowledged again.
+
+    ``slot`` is the one in which the gap was seen.
+    """
+
+    TAG: ClassVar[int] = 33
+    SIGNERS: ClassVar[int] = 1
+    device: Address
+    slot: Uint64
+    tags: Codes
+
+
 # About the network.
 
 

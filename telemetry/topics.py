@@ -3,7 +3,8 @@
 =====================  ==========================================================
 ``n/<kind>``           the coordinator to everybody: beacon (retained), entropy,
                        phase, root
-``c/<device>/<kind>``  the coordinator to one device: ack, receipt, statement
+``c/<device>/<kind>``  the coordinator to one device: ack, receipt, resend,
+                       statement
 ``d/<device>/<kind>``  one device to the coordinator: heartbeat, telemetry, seal,
                        commitment, opening, skip, status
 =====================  ==========================================================
@@ -24,7 +25,7 @@ COORDINATOR = "coordinator"
 BROADCAST_KINDS = frozenset({"beacon", "entropy", "phase", "root"})
 """What follows ``n/``."""
 
-DOWNLINK_KINDS = frozenset({"ack", "receipt", "statement"})
+DOWNLINK_KINDS = frozenset({"ack", "receipt", "resend", "statement"})
 """What follows ``c/<device>/``."""
 
 UPLINK_KINDS = frozenset(

@@ -175,3 +175,17 @@ def test_every_message_that_was_put_survives_kill_9(tmp_path: Path, after: int) 
     box.close()
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("pragma integrity_check").fetchone() == ("ok",)
+
+
+def test_some_kinds_are_sent_again(tmp_path: Path) -> None:
+    box = opened(tmp_path)
+    for kind in ("heartbeat", "commitment", "seal"):
+        box.sent(box.put(kind, kind.encode()), 100)
+    assert box.due(100, RESEND) is None
+    box.send_again("commitment", "heartbeat")
+    found = []
+    while waiting := box.due(100, RESEND):
+        found.append(waiting.kind)
+        box.sent(waiting.wire, 100)
+    assert found == ["heartbeat", "commitment"]
+    box.close()

@@ -1,14 +1,16 @@
 """Each bench that times something, at sizes that take no time: not its figures."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from rich.console import Console
 
-from bench import cheaters, matmul, memory, verify
+from bench import agent, cheaters, intake, matmul, memory, soak, verify
 from bench import pow as hashing
+from bench.report import Report
 from bench.steps import Steps
 from edgeproof.kernels.cpu import keccak
 from edgeproof.kernels.shapes import WALK_READS
@@ -173,3 +175,62 @@ def test_a_rate_is_judged_by_its_standard_error(caught: int, errors: float) -> N
 def test_a_certainty_allows_no_exception() -> None:
     assert cheaters.Rate(0.5, 100, 100, 1.0).error == 0
     assert cheaters.Rate(0.5, 99, 100, 1.0).error > 1000
+
+
+@pytest.mark.integration
+def test_heartbeats_are_taken_in_process_and_over_mqtt(
+    steps: Steps, require_service: Callable[[str, str], Path]
+) -> None:
+    require_service("mosquitto", "apt-get install mosquitto")
+    report = intake.bench(steps, devices=40, rounds=1)
+    assert report.figures[intake.TARGET] > 0
+    assert report.figures[intake.WHOLE] > 0
+    (shares,) = (grid["share"] for grid in report.grids.values())
+    assert sum(shares.values()) == pytest.approx(1)
+    assert {"MQTT client", "SQLite", "signatures"} <= set(shares)
+
+
+@pytest.mark.integration
+def test_a_soak_loses_nothing(
+    steps: Steps, require_service: Callable[[str, str], Path]
+) -> None:
+    require_service("mosquitto", "apt-get install mosquitto")
+    report = soak.bench(steps, devices=30, slots=3, slot_ms=2400)
+    assert report.figures["heartbeats"] == 90
+    assert report.figures["seals"] == 9
+    for lost in (soak.LOST_BEATS, soak.LOST_SEALS, soak.UNANSWERED):
+        assert report.holds(lost)
+    assert set(report.targets) <= set(report.figures)
+
+
+def test_a_soak_that_loses_something_does_not_hold() -> None:
+    figures = dict.fromkeys(soak.TARGETS, 0.0) | {soak.LOST_SEALS: 1.0}
+    assert Report("", figures, soak.TARGETS).status(check=True) == 1
+
+
+def test_growth_is_the_slope_of_memory_over_minutes() -> None:
+    assert soak._growth([(0, 100), (1, 102), (2, 104)]) == pytest.approx(2)
+
+
+@pytest.mark.integration
+def test_an_idle_agent_is_measured_beside_a_bare_client(
+    steps: Steps, require_service: Callable[[str, str], Path]
+) -> None:
+    require_service("mosquitto", "apt-get install mosquitto")
+    report = agent.bench(steps, seconds=3, warm_s=12)
+    (idle,) = report.grids.values()
+    assert set(idle) == {"agent", "bare client"}
+    for row in idle.values():
+        assert row["resident memory, MB"] > row["proportional, MB"] > 1
+    assert idle["agent"]["traffic, MB a day"] > 0
+
+
+@pytest.mark.parametrize("bench", [agent, soak])
+def test_without_a_broker_nothing_is_claimed(
+    steps: Steps, monkeypatch: pytest.MonkeyPatch, bench: ModuleType
+) -> None:
+    monkeypatch.setattr(bench.shutil, "which", lambda *_, **__: None)
+    report = bench.bench(steps)
+    assert report.figures == {}
+    assert set(report.skipped) == set(report.targets)
+    assert report.status(check=True) == 3

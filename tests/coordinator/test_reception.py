@@ -22,7 +22,7 @@ from edgeproof.telemetry.broker import BrokerUnavailable, Envelope
 from edgeproof.telemetry.hexes import to_hex
 from edgeproof.telemetry.memory import MemoryBroker
 from edgeproof.telemetry.message import decode_signed
-from edgeproof.telemetry.messages import ZERO, Ack, Enrol, Heartbeat, Status
+from edgeproof.telemetry.messages import ZERO, Ack, Enrol, Heartbeat, Resend, Status
 from tests.coordinator.conftest import NETWORK, OUTCOME, RECORD, kept
 from tests.coordinator.test_conductor import NAME, Coordinator, beat, seal
 
@@ -99,6 +99,22 @@ async def test_more_than_a_batch_is_all_answered(coordinator: Coordinator) -> No
     )
     assert set(told.values()) == {Reason.NONE}
     assert len(told) == len(beats)
+
+
+async def test_a_beat_that_was_passed_over_is_asked_for(
+    coordinator: Coordinator,
+) -> None:
+    address = DEVICE.key.address
+    async with coordinator.broker.connect(NAME) as device:
+        await device.subscribe(topics.downlink(NAME, "resend"))
+        for slot, number in ((0, 0), (1, 2)):
+            await coordinator.begin(slot)
+            value = NETWORK.beacons.value(slot)
+            words = Heartbeat(address, bytes(16), number, slot, value, ZERO, ZERO)
+            await coordinator.hear("heartbeat", words.encode())
+        asked = decode_signed(Resend, (await anext(aiter(device))).payload)
+    signing.check(asked, DOMAIN, NETWORK.coordinator.address)
+    assert asked.message == Resend(address, 1, (Heartbeat.TAG,))
 
 
 async def test_nobody_waits_for_an_answer_to_a_status(

@@ -13,6 +13,7 @@ from contextlib import suppress
 from edgeproof.audit import register
 from edgeproof.audit.attestation import Attestation
 from edgeproof.audit.manifest import Manifest
+from edgeproof.audit.model import Change
 from edgeproof.coordinator import broker_packets
 from edgeproof.coordinator.broker_packets import MAX_PACKET
 from edgeproof.coordinator.intake import LARGEST, View, admit
@@ -51,7 +52,7 @@ def message(raw: bytes) -> None:
 
 def change(raw: bytes) -> None:
     """Decode what an owner posts."""
-    signed: Signed[register.Change] = register.decode(raw)
+    signed: Signed[Change] = register.decode(raw)
     assert signed.encode() == raw
 
 
