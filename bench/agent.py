@@ -10,10 +10,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from bench.fleet import Fleet, fleet
-from bench.intake import NO_BROKER, ROOT, broker
+from bench.intake import NO_BROKER, ROOT, broker, scratch
 from bench.report import Report, at_most
 from bench.steps import Steps
 from edgeproof.agent import enrolment, identity
@@ -125,7 +124,7 @@ def bench(steps: Steps, seconds: float = SECONDS, warm_s: float = WARM_S) -> Rep
     program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
     if program is None:
         return Report(machine, {}, TARGETS, dict.fromkeys(TARGETS, NO_BROKER))
-    with TemporaryDirectory(dir=ROOT) as folder, broker(program) as url:
+    with scratch() as folder, broker(program) as url:
         measured = asyncio.run(_run(Path(folder), url, seconds, warm_s, steps))
     figures = {
         MEMORY: measured["agent"]["resident memory, MB"],

@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from statistics import linear_regression
-from tempfile import TemporaryDirectory
 
 from bench.crowd import PATIENCE_S, network
 from bench.fleet import fleet
-from bench.intake import NO_BROKER, ROOT, broker
+from bench.intake import NO_BROKER, ROOT, broker, scratch
 from bench.report import Report, at_most
 from bench.steps import Steps
 from edgeproof.coordinator.conductor import Conductor
@@ -55,7 +54,7 @@ def bench(
     program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
     if program is None:
         return Report(machine, {}, TARGETS, dict.fromkeys(TARGETS, NO_BROKER))
-    with TemporaryDirectory(dir=ROOT) as folder, broker(program) as url:
+    with scratch() as folder, broker(program) as url:
         figures = asyncio.run(_run(Path(folder), url, devices, slots, slot_ms, steps))
     notes = {"a crowd": f"{devices:,} devices, {slots} slots of {slot_ms / 1000:g} s"}
     return Report(machine, figures, TARGETS, {}, notes)
