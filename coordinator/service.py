@@ -19,6 +19,7 @@ from edgeproof.coordinator.closing import Closer
 from edgeproof.coordinator.conductor import Conductor
 from edgeproof.coordinator.embedded_broker import EmbeddedBroker
 from edgeproof.coordinator.intake import View
+from edgeproof.coordinator.outside import outside_source
 from edgeproof.coordinator.publisher import Publisher
 from edgeproof.coordinator.reception import Reception
 from edgeproof.coordinator.settings import Settings
@@ -95,6 +96,7 @@ async def serve(data: Path, settings: Settings, stop: asyncio.Event) -> None:
             reception,
             clock=milliseconds,
             after_slot=closer.after_slot,
+            source=outside_source(description, settings, milliseconds),
         )
         conductor.resume()
         settlement = Settlement(

@@ -1,6 +1,5 @@
 """Rounds of drand's quicknet as it published them, and what is none of them."""
 
-import builtins
 import hashlib
 import json
 import sys
@@ -9,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from edgeproof.proofs import drand, outside
+from edgeproof import proofs
+from edgeproof.proofs import drand
+from edgeproof.proofs.outside import with_source
 from edgeproof.proofs.parameters import EntropySource, Parameters
 
 VECTOR = json.loads((Path(__file__).parents[1] / "vectors" / "drand.json").read_text())
@@ -35,7 +36,7 @@ def coordinate(x: int) -> bytes:
 
 
 def test_the_pinned_chain_is_quicknet() -> None:
-    network = outside.with_source(Parameters(genesis=2**31), EntropySource.DRAND)
+    network = with_source(Parameters(genesis=2**31), EntropySource.DRAND)
     assert network.drand_key == "0x" + VECTOR["public_key"]
     assert network.drand_genesis == VECTOR["genesis"]
     assert network.drand_period == VECTOR["period"]
@@ -54,6 +55,7 @@ def test_a_recorded_round_of_quicknet_is_verified(row: dict[str, Any]) -> None:
         pytest.param(1001, GOOD, id="of-another-round"),
         pytest.param(0, GOOD, id="of-round-zero"),
         pytest.param(-1, GOOD, id="of-a-round-below-zero"),
+        pytest.param(2**64, GOOD, id="of-a-round-beyond-all"),
         pytest.param(1000, RECORDED[1], id="the-signature-of-another-round"),
         pytest.param(1000, b"", id="empty"),
         pytest.param(1000, GOOD[:-1], id="cut-short"),
@@ -91,17 +93,9 @@ def test_another_key_verifies_nothing(key: bytes) -> None:
 def test_without_the_library_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    real = builtins.__import__
-
-    def without(name: str, *given: Any, **more: Any) -> Any:
-        if name.startswith("py_ecc"):
-            raise ImportError(name)
-        return real(name, *given, **more)
-
     drand.verify.cache_clear()
-    monkeypatch.setattr(builtins, "__import__", without)
-    for name in [name for name in sys.modules if name.startswith("py_ecc")]:
-        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr(proofs, "bls", raising=False)
+    monkeypatch.setitem(sys.modules, "edgeproof.proofs.bls", None)
     with pytest.raises(drand.NoBls) as caught:
         drand.verify(KEY, 1000, GOOD)
     assert "edgeproof[drand]" in caught.value.hint
