@@ -8,7 +8,7 @@ believed; a refused message changes nothing.
 from dataclasses import dataclass
 from typing import TypeVar
 
-from edgeproof.proofs import merkle, timetable, uptime
+from edgeproof.proofs import merkle, outside, timetable, uptime
 from edgeproof.proofs.keccak import keccak
 from edgeproof.proofs.parameters import Phase as PhaseNumber
 from edgeproof.proofs.reasons import Reason
@@ -109,7 +109,11 @@ class Follower:
         return beacon
 
     def entropy(self, raw: bytes) -> Entropy | None:
-        """Check: 1. signature, 2. its beacon is known, 3. it follows from it."""
+        """Check: 1. signature, 2. its beacon is known, 3. it follows from it.
+
+        4. What is from outside has the layout of the network's source.  That it is the
+        right block or round is the coordinator's word until somebody audits it.
+        """
         entropy = self._signed(Entropy, raw)
         slot = entropy.slot
         if slot in self._entropies:
@@ -118,9 +122,11 @@ class Follower:
         if beacon is None:  # 2
             detail = f"entropy of slot {slot}, whose beacon is not known"
             raise MessageRefused(Reason.WRONG_BEACON, detail)
-        # Nothing from outside: no source has been agreed on, so it could be chosen.
-        if entropy.outside or keccak(beacon.value) != entropy.value:  # 3
+        if outside.entropy(beacon.value, entropy.outside) != entropy.value:  # 3
             detail = f"entropy of slot {slot} does not follow from its beacon"
+            raise MessageRefused(Reason.WRONG_BEACON, detail)
+        if not outside.well_formed(self._network, entropy.outside):  # 4
+            detail = f"{len(entropy.outside)} bytes from outside in slot {slot}"
             raise MessageRefused(Reason.WRONG_BEACON, detail)
         if slot != self._drawn_to + 1:
             self._last_round = None  # one may have opened where we heard nothing

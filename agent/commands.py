@@ -252,6 +252,46 @@ def status(
     typer.echo(text)
 
 
+@app.command()
+def dispute(
+    epoch: Annotated[int, typer.Argument(min=0, help="Number of the epoch.")],
+    state: StateFolder = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Where to write it [default: dispute-EPOCH.json]."
+        ),
+    ] = None,
+    *,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help="Also write every word that the epoch's bundle must hold, for "
+            "`edgeproof audit --dispute FILE BUNDLE` to compare.",
+        ),
+    ] = False,
+) -> None:
+    """Write the evidence that the coordinator contradicted itself in an epoch.
+
+    It is made of signed messages alone, and anybody can judge it with `edgeproof audit
+    --dispute FILE`; it holds no key and no reading of this machine.  Exits 1 if there
+    is nothing to dispute.
+    """
+    from edgeproof.agent import disputing
+    from edgeproof.agent.folders import state_folder
+    from edgeproof.audit.dispute import judge
+
+    found = disputing.prepare(state_folder(state), epoch, everything=everything)
+    file = out or Path(f"dispute-{epoch}.json")
+    disputing.write(file, found)
+    for finding in judge(found):
+        verdict = "proven" if finding.proven else finding.why
+        typer.echo(f"{finding.kind.value}: {verdict}")
+    typer.echo(f"\nWritten: {file}. Anybody judges it with:")
+    typer.echo(f"edgeproof audit --dispute {file} BUNDLE")
+
+
 def _needed(owner_key_file: Path | None) -> Path:
     if owner_key_file is None:
         msg = "--owner-key-file is needed: the owner signs this"

@@ -15,6 +15,7 @@ from edgeproof.agent import beacons, rotation
 from edgeproof.agent.beacons import Follower
 from edgeproof.agent.certificate import Certificates
 from edgeproof.agent.delivery import Delivery, notice_cancellation, wall_ms
+from edgeproof.agent.evidence import Evidence
 from edgeproof.agent.figures import figures
 from edgeproof.agent.heartbeats import Heartbeats
 from edgeproof.agent.options import Options
@@ -99,6 +100,7 @@ class AgentService:
         )
         position = self._state.position() or beacons.start(description)
         self._follower = Follower(description, key.address, position)
+        self._evidence = Evidence(self._state.store, description, key.address)
         self._beats = Heartbeats(self._network, key.address, self._boot)
         resend = int(options.resend_s * 1000)
         self._delivery = Delivery(self._outbox, self._device, resend_ms=resend)
@@ -296,8 +298,12 @@ class AgentService:
     def _hear(self, envelope: Envelope) -> None:
         topic = topics.parse(envelope.topic)
         react = self._reactions.get(topic.kind) if topic else None
-        if react is not None:
-            react(envelope.payload)
+        if topic is not None and react is not None:
+            try:
+                react(envelope.payload)
+            finally:  # what is not believed is evidence all the more
+                slot = self._follower.slot
+                self._evidence.note(topic.kind, envelope.payload, slot)
 
     def _on_beacon(self, raw: bytes) -> None:
         beacon = self._follower.beacon(raw)
@@ -393,7 +399,9 @@ class AgentService:
                 self._seal(seal)
 
     def _seal(self, seal: Seal) -> None:
-        self._send_signed(signing.sign(seal, self._description.domain, self._key))
+        signed = signing.sign(seal, self._description.domain, self._key)
+        self._evidence.note("seal", signed.encode(), self._follower.slot)
+        self._send_signed(signed)
 
     async def _report(self) -> None:
         """Take a sample every ``telemetry_s`` seconds; a beat sends what there is."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from edgeproof.agent import evidence
 from edgeproof.agent.beacons import Position
 from edgeproof.agent.store import Store
 from edgeproof.agent.work import Job
@@ -43,7 +44,11 @@ create table if not exists facts (name text primary key, value text not null);
 create table if not exists statements (epoch integer primary key, value text not null);
 """
 
-TABLES = {"facts": ("name", "value"), "statements": ("epoch", "value")}
+TABLES = {
+    "facts": ("name", "value"),
+    "statements": ("epoch", "value"),
+    "evidence": evidence.COLUMNS,
+}
 """What makes a row."""
 
 
@@ -242,7 +247,7 @@ def _write(folder: Path, path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None)
     db.execute("pragma journal_mode = wal")
     db.execute("pragma synchronous = normal")
-    db.executescript(SCHEMA)
+    db.executescript(SCHEMA + evidence.SCHEMA)
     return db
 
 

@@ -20,9 +20,9 @@ ADDRESS_BYTES = 20
 
 def audit_command(
     bundle: Annotated[
-        Path,
+        Path | None,
         typer.Argument(help="Folder of one published epoch, such as DIR/bundles/0."),
-    ],
+    ] = None,
     rpc: Annotated[
         str | None,
         typer.Option(
@@ -36,12 +36,31 @@ def audit_command(
     json_output: Annotated[  # noqa: FBT002 - an option of the command line
         bool, typer.Option("--json", help="Print the report as one JSON object.")
     ] = False,
+    dispute: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Judge the evidence that `edgeproof agent dispute` wrote, instead.",
+        ),
+    ] = None,
 ) -> None:
     """Recompute an epoch's scores, rewards and root from what was published.
 
     Every file, signature and proof of the bundle is checked, offline unless --rpc is
     given.  Exits 0 if all agree; 1, with the first difference, if not.
+
+    With --dispute it judges a device's evidence against the coordinator, and against
+    BUNDLE if one is given.  Exits 0 if a claim is proven; 1 if none is.
     """
+    if dispute is not None:
+        if rpc is not None or distributor is not None:
+            msg = "--dispute asks no chain: leave out --rpc and --distributor"
+            raise typer.BadParameter(msg)
+        _judge(dispute, bundle, json_output=json_output)
+        return
+    if bundle is None:
+        msg = "name the folder of an epoch, or a file with --dispute"
+        raise typer.BadParameter(msg, param_hint="BUNDLE")
     if (rpc is None) != (distributor is None):
         msg = "--rpc and --distributor go together"
         raise typer.BadParameter(msg)
@@ -59,6 +78,21 @@ def audit_command(
     else:
         _print(report)
     if not report.agrees:
+        raise typer.Exit(1)
+
+
+def _judge(file: Path, bundle: Path | None, *, json_output: bool) -> None:
+    """Print what the claims in ``file`` are worth; exit 1 unless one is proven."""
+    from edgeproof.audit import disputed
+
+    with _progress(quiet=json_output) as progress:
+        verdict = disputed.judge_file(file, bundle, progress)
+    if json_output:
+        print(json.dumps(disputed.as_json(verdict), indent=2))
+    else:
+        for line in disputed.lines(verdict):
+            print(line)
+    if not verdict.proven:
         raise typer.Exit(1)
 
 

@@ -79,7 +79,8 @@ def audit(
     4. The state carried in is what the bundle before, where it lies beside this one,
        carried out.
     5. The result is recomputed (``replay``) and each row of it compared.
-    6. The attested and the recomputed root are the same, and so is the chain's.
+    6. The attested and the recomputed root are the same, and so is the chain's.  Where
+       entropy takes blocks from it, they are the chain's own, and the slots'.
     """
     report = Report(str(folder))
     try:
@@ -133,6 +134,8 @@ def _audit(  # noqa: PLR0913 - what audit takes, and the report it fills
         done("attested root and total", 1)
     if chain is not None:
         progress("asking the chain")
+        if blocks := onchain.check_blocks(found.record, chain):
+            done("entropy took its slots' blocks", blocks)
         if found.attestation is None:
             raise BadBundle(ATTESTATION, "a file", "none")
         posted = onchain.check(found.record, found.attestation.root, chain)

@@ -4,6 +4,7 @@ from edgeproof.audit.onchain import PostedRoot
 from edgeproof.chain.client import ChainClient
 from edgeproof.chain.history import finalised_root
 from edgeproof.chain.state import OnChainRoot
+from edgeproof.proofs.outside import Block
 from edgeproof.telemetry.messages import EpochRoot
 
 
@@ -33,6 +34,10 @@ class DistributorReader:
             return PostedRoot(_root(state.finalised), final=True)
         older = finalised_root(self._client, self._distributor, epoch)
         return None if older is None else PostedRoot(_root(older), final=True)
+
+    def block(self, number: int | None = None) -> Block | None:
+        """Return a block, the newest unless told; None if the chain has none such."""
+        return self._client.block(number)
 
 
 def _root(found: OnChainRoot) -> EpochRoot:

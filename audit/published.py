@@ -6,7 +6,9 @@ Checks, numbered here and at each:
 2. The coordinator signed one beacon, one entropy and one intake root a slot, for slots
    between the epoch's first and its close.
 3. Beacons are one hash chain, from the network's anchor on.
-4. Entropy is the hash of its slot's beacon and what came from outside.
+4. Entropy is the hash of its slot's beacon and what came from outside, which is what
+   the network's source gives: nothing; a block, never one before an earlier slot's (the
+   chain itself is asked in ``onchain``); or the slot's round of drand, as it signed it.
 5. The phases of a round hash back to the anchor in its slot's beacon.
 6. Each change of the register may follow those before it (``audit.register``).
 7. Each device signed its seals, commitments, openings and skips.
@@ -24,9 +26,9 @@ from edgeproof.audit.manifest import MANIFEST
 from edgeproof.audit.model import Arrived, EpochRecord
 from edgeproof.audit.register import Register, in_order
 from edgeproof.audit.tables import Table
-from edgeproof.proofs import timetable
+from edgeproof.proofs import drand, outside, timetable
 from edgeproof.proofs.keccak import keccak
-from edgeproof.proofs.parameters import Parameters
+from edgeproof.proofs.parameters import EntropySource, Parameters
 from edgeproof.proofs.timetable import NO_ROUND
 from edgeproof.telemetry import intake, signing
 from edgeproof.telemetry.errors import MessageRefused
@@ -167,14 +169,39 @@ def _entropies(record: EpochRecord, beacons: dict[int, Beacon]) -> None:
         if beacon is None:
             got = f"entropy of slot {message.slot}, which has none"
             raise BadBundle(layout.ENTROPY.file, "a beacon", got, number)
-        if message.outside:  # no source has been agreed on, so it could be chosen
-            got = to_hex(message.outside)
-            raise BadBundle(layout.ENTROPY.file, "nothing from outside", got, number)
-        want = keccak(beacon.value)
+        want = outside.entropy(beacon.value, message.outside)
         if message.value != want:
             raise BadBundle(
                 layout.ENTROPY.file, to_hex(want), to_hex(message.value), number
             )
+    _outsides(record)
+
+
+def _outsides(record: EpochRecord) -> None:
+    # (4) What came from outside.
+    network = record.description.parameters
+    before = (0, b"")
+    rows = sorted((e.message.slot, n) for n, e in enumerate(record.entropies))
+    for slot, number in rows:
+        found = record.entropies[number].message.outside
+        if not outside.well_formed(network, found):
+            expected = f"what a source of kind {network.entropy_source} gives"
+            raise BadBundle(layout.ENTROPY.file, expected, to_hex(found), number)
+        if network.entropy_source == EntropySource.CHAIN:
+            block = outside.block_in(found)
+            if block[0] < before[0] or (
+                block[0] == before[0] and before[1] != block[1]
+            ):
+                expected = f"block {before[0]} as in the slot before, or a later one"
+                got = f"block {block[0]}, {to_hex(block[1])}"
+                raise BadBundle(layout.ENTROPY.file, expected, got, number)
+            before = block
+        if network.entropy_source == EntropySource.DRAND:
+            wanted = outside.drand_round(network, slot)
+            key = bytes.fromhex(network.drand_key.removeprefix("0x"))
+            if not drand.verify(key, wanted, found):
+                expected = f"drand's signature of round {wanted}"
+                raise BadBundle(layout.ENTROPY.file, expected, to_hex(found), number)
 
 
 def _phases(record: EpochRecord, beacons: dict[int, Beacon]) -> None:

@@ -16,6 +16,7 @@ from hexbytes import HexBytes
 from web3 import HTTPProvider, Web3
 from web3.exceptions import (
     BadFunctionCallOutput,
+    BlockNotFound,
     ContractLogicError,
     TransactionNotFound,
     Web3Exception,
@@ -34,6 +35,7 @@ from edgeproof.chain.state import (
     Terms,
 )
 from edgeproof.errors import EdgeproofError
+from edgeproof.proofs.outside import Block
 
 ALREADY_KNOWN = ("already known", "already imported", "known transaction")
 """How geth, anvil and others say that they hold these very bytes: a success."""
@@ -104,6 +106,17 @@ class ChainClient:
         """Return the hash of block ``number``."""
         with self._explained():
             return bytes(self._web3.eth.get_block(number)["hash"])
+
+    def block(self, number: int | None = None) -> Block | None:
+        """Return a block, the newest unless told; None if the chain has none such."""
+        try:
+            with self._explained():
+                found = self._web3.eth.get_block("latest" if number is None else number)
+        except RpcRefused as refused:
+            if isinstance(refused.__cause__, BlockNotFound):
+                return None
+            raise
+        return Block(found["number"], bytes(found["hash"]), found["timestamp"])
 
     def block_timestamp(self) -> int:
         """Return the newest block's timestamp, in unix seconds."""

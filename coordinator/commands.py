@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from edgeproof.proofs.parameters import EntropySource
+
 app = typer.Typer(no_args_is_help=True, help="Found a network and run its coordinator.")
 
 DEFAULT_DATA = Path("~/.local/share/edgeproof-coordinator")
@@ -79,6 +81,13 @@ def init(  # noqa: PLR0913, PLR0917 - one option for each thing that a founder d
             "all, unless you say less.",
         ),
     ] = 10_000,
+    entropy: Annotated[
+        EntropySource,
+        typer.Option(
+            help="What is mixed into each draw from outside: nothing, so that it rests "
+            "on the coordinator's word; the chain's next block; drand's next round."
+        ),
+    ] = EntropySource.NONE,
     *,
     development_chain: Annotated[
         bool,
@@ -90,6 +99,7 @@ def init(  # noqa: PLR0913, PLR0917 - one option for each thing that a founder d
     Running it again finishes what was begun and changes nothing that exists.
     """
     from edgeproof.coordinator.founding import Charter, found
+    from edgeproof.proofs import outside
     from edgeproof.proofs.parameters import Parameters, demo
     from edgeproof.telemetry.hexes import to_hex
 
@@ -98,6 +108,7 @@ def init(  # noqa: PLR0913, PLR0917 - one option for each thing that a founder d
     genesis = int(time.time()) + genesis_in
     parameters = demo(genesis) if preset is Preset.DEMO else Parameters(genesis=genesis)
     parameters = replace(parameters, verified_share=verified_share)
+    parameters = outside.with_source(parameters, entropy)
     description = found(
         data.expanduser(),
         Charter(

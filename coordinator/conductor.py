@@ -1,6 +1,7 @@
 """Keep the timetable: begin slots and phases, end slots with their intake root."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -8,13 +9,14 @@ import structlog
 from edgeproof.audit.register import Register
 from edgeproof.coordinator.beacon_chain import BeaconChain
 from edgeproof.coordinator.intake import View
+from edgeproof.coordinator.outside import OutsideSource
 from edgeproof.coordinator.publisher import Publisher
 from edgeproof.coordinator.reception import Reception
 from edgeproof.coordinator.store import Kept, Store
-from edgeproof.proofs import merkle, timetable
-from edgeproof.proofs.keccak import keccak
+from edgeproof.proofs import merkle, outside, timetable
 from edgeproof.proofs.parameters import SECOND, Phase
 from edgeproof.telemetry import intake
+from edgeproof.telemetry.message import Signed
 from edgeproof.telemetry.messages import Beacon, Entropy, IntakeRoot, Receipt
 from edgeproof.telemetry.messages import Phase as PhaseMessage
 
@@ -28,7 +30,8 @@ class Conductor:
     """The one loop that everything in the network follows.
 
     A slot that it could not begin in time, or end before the next but one begins, is
-    void for everybody: nothing is published late.
+    void for everybody: nothing is published late.  A slot for which nothing came from
+    outside in time has no entropy: no round opens in it, and nothing is drawn by it.
     """
 
     def __init__(  # noqa: PLR0913 - the parts that it conducts
@@ -41,6 +44,7 @@ class Conductor:
         *,
         clock: Callable[[], int],
         after_slot: Callable[[int], Awaitable[None]],
+        source: OutsideSource | None = None,
     ) -> None:
         self._store = store
         self._view = view
@@ -50,6 +54,7 @@ class Conductor:
         self._reception = reception
         self._clock = clock
         self._after_slot = after_slot
+        self._source = source
         self._last_round = timetable.NO_ROUND
 
     def resume(self) -> None:
@@ -81,8 +86,8 @@ class Conductor:
         while True:
             await self._sleep_until(timetable.slot_start(self._network, slot))
             slot = max(slot, self._now_slot())  # a machine that slept wakes up later
-            if await self._begin(slot):
-                rounds.create_task(self._round(slot), name=f"round {slot}")
+            await self._begin(slot)
+            rounds.create_task(self._follow(slot), name=f"round {slot}")
             grace = self._network.beat_grace_ms
             await self._sleep_until(timetable.slot_start(self._network, slot) + grace)
             if slot > 0:
@@ -90,8 +95,8 @@ class Conductor:
                 await self._after_slot(slot - 1)
             slot = max(slot + 1, self._now_slot())
 
-    async def _begin(self, slot: int) -> bool:
-        """Publish the slot's beacon; return whether a round opens in it."""
+    async def _begin(self, slot: int) -> None:
+        """Publish the slot's beacon, and its entropy where all of it is ours."""
         network = self._network
         epoch = timetable.epoch_of(network, slot)
         if epoch not in self._view.rosters:
@@ -106,19 +111,46 @@ class Conductor:
                 self._chain.next_anchor(slot),
             )
         )
-        outside = b""
-        entropy = self._publisher.sign(Entropy(slot, keccak(value, outside), outside))
+        entropy = self._entropy(slot, b"") if self._source is None else None
         await asyncio.to_thread(self._store.open_slot, slot, beacon, entropy)
         self._view.beacons[slot] = value
+        await self._publisher.beacon(beacon)
+        if entropy is not None:
+            await self._drawn(entropy)
+
+    def _entropy(self, slot: int, found: bytes) -> Signed[Entropy]:
+        value = outside.entropy(self._chain.value(slot), found)
+        return self._publisher.sign(Entropy(slot, value, found))
+
+    async def _drawn(self, entropy: Signed[Entropy]) -> None:
+        """Publish a slot's entropy, which is on disk."""
+        slot, value = entropy.message.slot, entropy.message.value
         self._view.entropies.add(slot)
-        opens = timetable.round_opens(
-            network, slot, entropy.message.value, self._last_round
-        )
-        if opens:
+        if timetable.round_opens(self._network, slot, value, self._last_round):
             self._last_round = slot
             self._view.rounds.add(slot)
-        await self._publisher.beacon(beacon, entropy)
-        return opens
+        await self._publisher.entropy(entropy)
+
+    async def _follow(self, slot: int) -> None:
+        """Draw what the slot draws, and conduct the round that opens in it, if any."""
+        if self._source is not None:
+            await self._draw(slot, self._source)
+        if slot in self._view.rounds:
+            await self._round(slot)
+
+    async def _draw(self, slot: int, source: OutsideSource) -> None:
+        """Publish the slot's entropy once it has come from outside; never late."""
+        due = timetable.slot_start(self._network, slot) + self._network.entropy_ms
+        found = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0, due - self._clock()) / SECOND):
+                found = await source.of(slot)
+        if found is None or self._clock() >= due:
+            log.warning("no entropy: nothing came from outside in time", slot=slot)
+            return
+        entropy = self._entropy(slot, found)
+        await asyncio.to_thread(self._store.keep_entropy, entropy)
+        await self._drawn(entropy)
 
     async def _round(self, opened: int) -> None:
         log.info("round opens", slot=opened)

@@ -13,9 +13,10 @@ from edgeproof.chain.outbox import Outbox
 from edgeproof.coordinator import authority, mosquitto
 from edgeproof.coordinator import keys as key_files
 from edgeproof.coordinator.beacon_chain import BeaconChain
+from edgeproof.coordinator.outside import BlockReader
 from edgeproof.coordinator.settings import FILE
 from edgeproof.errors import EdgeproofError
-from edgeproof.proofs.parameters import SECOND, Parameters
+from edgeproof.proofs.parameters import SECOND, EntropySource, Parameters
 from edgeproof.telemetry import keyfile
 from edgeproof.telemetry.description import LARGEST, Description, read
 from edgeproof.telemetry.hexes import to_hex
@@ -26,6 +27,9 @@ DESCRIPTION = "network.json"
 
 DATABASE, OUTBOX, BUNDLES = "coordinator.db", "transactions.db", "bundles"
 """What else stands in the data folder."""
+
+PACE_BLOCKS = 32
+"""The chain's latest blocks, over which its pace is measured."""
 
 PARAMETERS = "parameters.json"
 """The parameters, from before the deployment on, so that a crash can't change them."""
@@ -60,9 +64,10 @@ def found(data: Path, charter: Charter) -> Description:
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     keys = key_files.load(data)
     client = ChainClient(charter.rpc)
+    network = _fixed_parameters(data / PARAMETERS, charter.parameters)
+    check_pace(client, network)
     if charter.development_chain:
         client.fund(keys.poster.address)
-    network = _fixed_parameters(data / PARAMETERS, charter.parameters)
     terms = DeployParameters(
         genesis=network.genesis,
         epoch_length=network.epoch_ms // SECOND,
@@ -117,6 +122,29 @@ def text(data: Path) -> str:
         msg = f"no network in {data}: {DESCRIPTION}: {error.strerror}"
         hint = "run: edgeproof coordinator init --help"
         raise EdgeproofError(msg, hint=hint) from None
+
+
+def check_pace(chain: BlockReader, network: Parameters) -> None:
+    """Raise if the chain's blocks come too slowly to be a network's entropy.
+
+    A chain that has hardly begun is taken as it is.
+    """
+    head = chain.block()
+    if network.entropy_source != EntropySource.CHAIN or head is None:
+        return
+    blocks = min(head.number, PACE_BLOCKS)
+    first = chain.block(head.number - blocks)
+    if blocks < 2 or first is None:
+        return
+    pace = (head.timestamp - first.timestamp) * SECOND // blocks
+    depth = network.confirmations
+    if (depth + 1) * pace > network.entropy_ms:
+        msg = (
+            f"a block of this chain takes {pace / SECOND:.1f} s: that of a slot is "
+            f"{depth} deep after {(depth + 1) * pace / SECOND:.0f} s, not within "
+            f"{network.entropy_ms / SECOND:.0f} s"
+        )
+        raise EdgeproofError(msg, hint="use --entropy drand, or another chain")
 
 
 def _fixed_parameters(path: Path, wanted: Parameters) -> Parameters:

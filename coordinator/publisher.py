@@ -51,9 +51,12 @@ class Publisher:
         """Return the message with the coordinator's signature."""
         return signing.sign(message, self._domain, self._key)
 
-    async def beacon(self, beacon: Signed[Beacon], entropy: Signed[Entropy]) -> None:
+    async def beacon(self, beacon: Signed[Beacon]) -> None:
         """Begin a slot; the broker keeps the beacon for whoever comes later."""
         await self._send(topics.broadcast("beacon"), beacon.encode(), retain=True)
+
+    async def entropy(self, entropy: Signed[Entropy]) -> None:
+        """Say what a slot's draws follow from."""
         await self._send(topics.broadcast("entropy"), entropy.encode())
 
     async def phase(self, phase: Phase) -> None:

@@ -20,7 +20,7 @@ create index if not exists certificate_by_device on certificate (device);
 create table if not exists slot (               -- what the coordinator published
     slot    integer primary key,
     beacon  blob not null,
-    entropy blob not null,
+    entropy blob,                               -- null: none came from outside in time
     heard   blob,                               -- bitmap over the epoch's roster
     root    blob                                -- signed IntakeRoot; null: none, void
 ) strict;

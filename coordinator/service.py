@@ -25,6 +25,7 @@ from edgeproof.coordinator.conductor import Conductor
 from edgeproof.coordinator.door import Doorkeeper
 from edgeproof.coordinator.embedded_broker import EmbeddedBroker
 from edgeproof.coordinator.intake import View
+from edgeproof.coordinator.outside import outside_source
 from edgeproof.coordinator.publisher import Publisher
 from edgeproof.coordinator.reception import Reception
 from edgeproof.coordinator.settings import Settings
@@ -132,6 +133,7 @@ async def serve(data: Path, settings: Settings, stop: asyncio.Event) -> None:
             reception,
             clock=milliseconds,
             after_slot=closer.after_slot,
+            source=outside_source(description, settings, milliseconds),
         )
         conductor.resume()
         settlement = Settlement(

@@ -20,6 +20,12 @@ FILE = "coordinator.toml"
 PREFIX = "EDGEPROOF_COORDINATOR_"
 """What the names of the overriding variables begin with."""
 
+QUICKNET_URLS = tuple(
+    f"https://{host}/52db9ba70e0cc0f6eaf7803dd07447a1f5477735fd3f661792ba94600c84e971"
+    for host in ("api.drand.sh", "api2.drand.sh", "drand.cloudflare.com")
+)
+"""Relays of drand's chain quicknet."""
+
 MOST_VERIFIERS = 256
 """Processes that verify proofs, at most."""
 
@@ -39,6 +45,8 @@ class Settings(BaseSettings):
     """Whether this process is the broker, on the port of the network description."""
     web_host: str = "127.0.0.1"
     web_port: Annotated[int, Field(ge=1, le=65535)]
+    drand_urls: tuple[str, ...] = QUICKNET_URLS
+    """Where rounds of drand are read, one after the other, if the network uses it."""
     verifiers: Annotated[int, Field(ge=1, le=MOST_VERIFIERS)] = 1
     """Processes that verify proofs."""
 

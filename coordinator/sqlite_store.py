@@ -90,7 +90,7 @@ class SqliteStore:
                 )
 
     def open_slot(
-        self, slot: int, beacon: Signed[Beacon], entropy: Signed[Entropy]
+        self, slot: int, beacon: Signed[Beacon], entropy: Signed[Entropy] | None
     ) -> None:
         """See ``Store.open_slot``."""
         with self._transaction():
@@ -99,7 +99,16 @@ class SqliteStore:
                 " on conflict do nothing",
                 slot,
                 beacon.encode(),
+                None if entropy is None else entropy.encode(),
+            )
+
+    def keep_entropy(self, entropy: Signed[Entropy]) -> None:
+        """See ``Store.keep_entropy``."""
+        with self._transaction():
+            self._execute(
+                "update slot set entropy = ? where slot = ? and entropy is null",
                 entropy.encode(),
+                entropy.message.slot,
             )
 
     def open_phase(self, phase: Phase) -> None:
@@ -200,7 +209,11 @@ class SqliteStore:
             description=description,
             epoch=epoch,
             beacons=tuple(decode_signed(Beacon, r["beacon"]) for r in slots),
-            entropies=tuple(decode_signed(Entropy, r["entropy"]) for r in slots),
+            entropies=tuple(
+                decode_signed(Entropy, r["entropy"])
+                for r in slots
+                if r["entropy"] is not None
+            ),
             phases=tuple(Phase(r["round"], r["phase"], r["value"]) for r in phases),
             intake=tuple(
                 Heard(decode_signed(IntakeRoot, r["root"]), r["heard"])

@@ -66,9 +66,16 @@ class Store(Protocol):
         ...
 
     def open_slot(
-        self, slot: int, beacon: Signed[Beacon], entropy: Signed[Entropy]
+        self, slot: int, beacon: Signed[Beacon], entropy: Signed[Entropy] | None
     ) -> None:
-        """Keep what is about to be published for ``slot``."""
+        """Keep what is about to be published for ``slot``.
+
+        Without ``entropy`` it may still follow, by ``keep_entropy``.
+        """
+        ...
+
+    def keep_entropy(self, entropy: Signed[Entropy]) -> None:
+        """Keep the entropy of a slot that was opened; the first one stays."""
         ...
 
     def open_phase(self, phase: Phase) -> None:

@@ -4,9 +4,10 @@ They stand in the signed network description and in every bundle, so a replay ne
 nothing else.  ``DEMO`` is a network that lives for a minute.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Any, Self
 
 from edgeproof.errors import EdgeproofError
@@ -25,6 +26,9 @@ LONGEST = 2**40
 
 LARGEST_AMOUNT = 2**192
 """Caps and weights: sums of them over all epochs stay below 2**256."""
+
+TEXTS = frozenset({"entropy_source", "drand_key"})
+"""Parameters that are no numbers."""
 
 
 class Bucket(IntEnum):
@@ -65,6 +69,18 @@ BUCKET_PHASES: Mapping[Bucket, tuple[Phase, ...]] = {
     if bucket in PHASE_BUCKET.values()
 }
 """The buckets that rounds measure, and the phases that each is measured in."""
+
+
+class EntropySource(StrEnum):
+    """What is mixed with a slot's beacon: see ``proofs.outside``."""
+
+    NONE = "none"
+    CHAIN = "chain"
+    DRAND = "drand"
+
+
+_DRAND_KEY = re.compile(r"0x[0-9a-f]{192}")
+"""A point of G2, compressed."""
 
 
 class BadParameters(EdgeproofError):  # noqa: N818 - reads as what it is about
@@ -119,11 +135,24 @@ class Parameters:
     challenge_s: int = 6 * 3600
     """Challenge window of a root, seconds: shorter than the time between roots."""
     confirmations: int = 12
+    entropy_source: str = EntropySource.NONE.value
+    """What makes a slot's entropy besides its beacon, one of ``EntropySource``."""
+    entropy_ms: int = 0
+    """Entropy is published within this time of its slot's start, or never.
+
+    Rounds begin so much after their slot.  Zero where nothing comes from outside.
+    """
+    drand_key: str = ""
+    """Public key of the drand chain that is mixed in: 0x and 96 bytes of hex."""
+    drand_genesis: int = 0
+    """Unix second of that chain's round 1."""
+    drand_period: int = 0
+    """Seconds from one round of it to the next."""
 
     def __post_init__(self) -> None:
         """Raise ``BadParameters`` naming what does not fit."""
         for field in fields(self):
-            self._check_numbers(field.name, getattr(self, field.name))
+            self._check_type(field.name, getattr(self, field.name))
         self._check_lengths()
         if self.slots_per_epoch > MOST_SLOTS:
             self._refuse("slots_per_epoch", f"must be at most {MOST_SLOTS}")
@@ -145,6 +174,7 @@ class Parameters:
             self._refuse("challenge_s", f"must be shorter than {root_s} s, one root")
         if self.epoch_ms % SECOND:
             self._refuse("slot_ms", "must make an epoch of whole seconds")
+        self._check_entropy()
 
     @property
     def epoch_ms(self) -> int:
@@ -164,7 +194,8 @@ class Parameters:
     @property
     def decided_after(self) -> int:
         """Slots from a round's slot to its last opening deadline, if all is on time."""
-        last_commit = (self.round_ms + self.commit_grace_ms - 1) // self.slot_ms
+        until = self.entropy_ms + self.round_ms + self.commit_grace_ms
+        last_commit = (until - 1) // self.slot_ms
         return last_commit + DRAW_SLOTS + self.opening_slots
 
     def cap(self, epoch: int) -> int:
@@ -199,6 +230,12 @@ class Parameters:
             raise BadParameters(msg) from None
         return cls(**given)
 
+    def _check_type(self, name: str, value: object) -> None:
+        if name not in TEXTS:
+            self._check_numbers(name, value)
+        elif type(value) is not str:
+            self._refuse(name, "must be a text")
+
     def _check_numbers(self, name: str, value: object) -> None:
         numbers = value if isinstance(value, tuple) else (value,)
         if not all(type(number) is int and number >= 0 for number in numbers):
@@ -207,7 +244,14 @@ class Parameters:
         most = LARGEST_AMOUNT if name in amounts else LONGEST
         if any(number > most for number in numbers):
             self._refuse(name, f"must be at most {most}")
-        zero_is_fine = {"beat_grace_ms", "commit_grace_ms", "confirmations"}
+        zero_is_fine = {
+            "beat_grace_ms",
+            "commit_grace_ms",
+            "confirmations",
+            "entropy_ms",
+            "drand_genesis",
+            "drand_period",
+        }
         tuples_too = isinstance(value, tuple)
         if not tuples_too and value == 0 and name not in zero_is_fine:
             self._refuse(name, "must be above zero")
@@ -228,6 +272,27 @@ class Parameters:
             self._refuse("phase_ms", "must be at least 1")
         if self.verified_share > EVERYTHING:
             self._refuse("verified_share", f"must be at most {EVERYTHING}, all of them")
+
+    def _check_entropy(self) -> None:
+        if self.entropy_source not in set(EntropySource):
+            self._refuse("entropy_source", f"must be one of {', '.join(EntropySource)}")
+        if (self.entropy_source == EntropySource.NONE) != (self.entropy_ms == 0):
+            self._refuse("entropy_ms", "must be above zero with an outside source only")
+        if self.entropy_ms > self.slot_ms:
+            self._refuse("entropy_ms", "must not be longer than a slot")
+        if self.entropy_source != EntropySource.DRAND:
+            for name in ("drand_key", "drand_genesis", "drand_period"):
+                if getattr(self, name):
+                    self._refuse(name, "must be left out without drand")
+            return
+        if not _DRAND_KEY.fullmatch(self.drand_key):
+            self._refuse(
+                "drand_key", "must be 0x and 192 lower-case hexadecimal digits"
+            )
+        if not 0 < self.drand_genesis <= self.genesis:
+            self._refuse("drand_genesis", "must lie before the network's genesis")
+        if not 0 < self.drand_period * SECOND < self.entropy_ms:
+            self._refuse("drand_period", "must be above zero, and within entropy_ms")
 
     def _refuse(self, name: str, detail: str) -> None:
         msg = f"parameter {name} is {getattr(self, name)!r}: it {detail}"

@@ -53,8 +53,12 @@ def ends_root(network: Parameters, epoch: int) -> bool:
 
 
 def phase_bounds(network: Parameters, opened: int, phase: Phase) -> tuple[int, int]:
-    """Return start and end of ``phase`` of the round opened in slot ``opened``, ms."""
-    start = slot_start(network, opened) + sum(network.phase_ms[:phase])
+    """Return start and end of ``phase`` of the round opened in slot ``opened``, ms.
+
+    The first one starts when the slot's entropy is known, at ``entropy_ms``.
+    """
+    drawn = slot_start(network, opened) + network.entropy_ms
+    start = drawn + sum(network.phase_ms[:phase])
     return start, start + network.phase_ms[phase]
 
 

@@ -6,7 +6,7 @@ walks are not computed: what stands for them is judged by ``judge_stand_ins``.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from edgeproof.audit.model import (
@@ -21,7 +21,7 @@ from edgeproof.audit.rounds import ProofCase, difficulty, verify_proof
 from edgeproof.coordinator.beacon_chain import BeaconChain
 from edgeproof.coordinator.carried import GENESIS
 from edgeproof.kernels import shapes
-from edgeproof.proofs import challenge, proof_of_work, timetable, uptime
+from edgeproof.proofs import challenge, outside, proof_of_work, timetable, uptime
 from edgeproof.proofs.keccak import keccak
 from edgeproof.proofs.parameters import PHASE_BUCKET, Bucket, Parameters, demo
 from edgeproof.proofs.parameters import Phase as PhaseName
@@ -95,6 +95,8 @@ class SimulatedNetwork:
     parameters: Parameters = field(
         default_factory=lambda: replace(demo(GENESIS_TIME), first_difficulty=3)
     )
+    outside: Callable[[int], bytes] = lambda _slot: b""
+    """What the entropy of a slot takes from outside."""
     coordinator: Key = field(init=False)
     attestors: tuple[Key, ...] = field(init=False)
     devices: tuple[Device, ...] = field(init=False)
@@ -137,7 +139,9 @@ class SimulatedNetwork:
 
     def entropy(self, slot: int) -> Signed[Entropy]:
         """Return the entropy of a slot."""
-        message = Entropy(slot, keccak(self.beacons.value(slot)), b"")
+        found = self.outside(slot)
+        value = outside.entropy(self.beacons.value(slot), found)
+        message = Entropy(slot, value, found)
         return sign(message, self.description.domain, self.coordinator)
 
     def phases(self, opened: int) -> tuple[Phase, ...]:
@@ -217,8 +221,8 @@ class _Epoch:
         self._first = timetable.first_slot(self._parameters, number)
         self._close = timetable.close_of(self._parameters, number)
         self._slots = range(self._first, self._close)
-        chain = network.beacons
-        self._entropy = {slot: keccak(chain.value(slot)) for slot in self._slots}
+        said = (network.entropy(slot).message for slot in self._slots)
+        self._entropy = {each.slot: each.value for each in said}
         self._rounds = list(
             timetable.rounds(self._parameters, self._entropy, carried.last_round)
         )

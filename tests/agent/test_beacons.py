@@ -5,6 +5,7 @@ import pytest
 
 from edgeproof.agent import beacons
 from edgeproof.agent.beacons import Follower
+from edgeproof.coordinator.beacon_chain import BeaconChain
 from edgeproof.proofs import merkle, timetable
 from edgeproof.proofs.keccak import keccak
 from edgeproof.proofs.reasons import Reason
@@ -15,6 +16,7 @@ from edgeproof.telemetry.messages import (
     ZERO,
     Ack,
     Beacon,
+    Entropy,
     IntakeRoot,
     Phase,
     Receipt,
@@ -159,6 +161,65 @@ def test_a_wrong_message_is_refused_with_its_reason_and_changes_nothing(
         getattr(follower, kind)(coordinator.sign(message))
     assert caught.value.reason is reason
     assert follower.position == before
+
+
+def test_entropy_takes_from_outside_what_its_source_gives(
+    coordinator: "Coordinator", device: Key
+) -> None:
+    network = replace(coordinator.parameters, entropy_source="chain", entropy_ms=500)
+    coordinator.parameters = replace(network, close_slot=6)
+    start = beacons.start(coordinator.description)
+    follower = Follower(coordinator.description, device.address, start)
+    follower.beacon(coordinator.sign(coordinator.beacon(0)))
+    beacon = coordinator.beacon(0).value
+    for wrong in (b"", bytes(39), bytes(41), bytes(48)):
+        entropy = Entropy(0, keccak(beacon, wrong), wrong)
+        with pytest.raises(MessageRefused, match="bytes from outside"):
+            follower.entropy(coordinator.sign(entropy))
+    block = bytes(7) + b"\x05" + keccak(b"block")
+    with pytest.raises(MessageRefused, match="does not follow"):
+        follower.entropy(coordinator.sign(Entropy(0, keccak(beacon), block)))
+    entropy = Entropy(0, keccak(beacon, block), block)
+    assert follower.entropy(coordinator.sign(entropy)) == entropy
+    assert follower.entropy_of(0) == keccak(beacon, block)
+
+
+def test_without_source_nothing_may_come_from_outside(
+    coordinator: "Coordinator", follower: Follower
+) -> None:
+    follower.beacon(coordinator.sign(coordinator.beacon(0)))
+    value = keccak(coordinator.beacon(0).value, b"x")
+    with pytest.raises(MessageRefused, match="1 bytes from outside"):
+        follower.entropy(coordinator.sign(Entropy(0, value, b"x")))
+
+
+def test_a_follower_crosses_one_day_after_the_other(
+    coordinator: "Coordinator", device: Key
+) -> None:
+    days, length = 4, 5
+    chain = BeaconChain(b"\x01" * 32, replace(coordinator.parameters, chain_slots=5))
+    network = replace(coordinator.parameters, chain_slots=length)
+    coordinator.parameters = network
+    coordinator.values = [chain.anchor(0)]
+    follower = Follower(
+        coordinator.description, device.address, beacons.start(coordinator.description)
+    )
+
+    def beacon(slot: int) -> Beacon:
+        anchors = chain.round_anchor(slot), chain.next_anchor(slot)
+        return Beacon(slot, chain.value(slot), *anchors)
+
+    gap = 2 * length - 1  # the last of the second day: its anchor stood in the others
+    for slot in [slot for slot in range(days * length) if slot != gap]:
+        for wrong in (chain.value(slot + length), keccak(chain.value(slot))):
+            with pytest.raises(MessageRefused, match="does not lead"):
+                follower.beacon(coordinator.sign(replace(beacon(slot), value=wrong)))
+        assert follower.beacon(coordinator.sign(beacon(slot))) == beacon(slot)
+        if slot % 3 == 0:  # a restart, on any day
+            follower = Follower(
+                coordinator.description, device.address, follower.position
+            )
+    assert follower.slot == days * length - 1
 
 
 def test_what_somebody_else_signed_is_refused(

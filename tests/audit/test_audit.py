@@ -21,6 +21,7 @@ from edgeproof.audit.onchain import ChainReader, PostedRoot
 from edgeproof.audit.replay import replay
 from edgeproof.errors import EdgeproofError
 from edgeproof.proofs.keccak import keccak
+from edgeproof.proofs.outside import Block
 from edgeproof.simulator.epochs import Behaviour, SimulatedNetwork, judge_stand_ins
 from edgeproof.telemetry.messages import EpochRoot
 
@@ -347,10 +348,14 @@ class KnownChain:
         self.chain_id = network.description.chain_id
         self.distributor = network.description.distributor
         self._posted = posted
+        self.blocks: dict[int, Block] = {}
 
     def posted_root(self, epoch: int) -> PostedRoot | None:
         found = self._posted
         return found if found and found.root.last_epoch == epoch else None
+
+    def block(self, number: int | None = None) -> Block | None:
+        return self.blocks.get(number if number is not None else max(self.blocks))
 
 
 def test_the_chain_holds_the_same_root(folder: Path, closed: Closed) -> None:

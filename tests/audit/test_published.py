@@ -173,6 +173,23 @@ def test_beacons_link_across_slots_without_one(missing: set[int]) -> None:
     published.check(record)
 
 
+@pytest.mark.parametrize("epoch", [0, 1, 2])
+@pytest.mark.parametrize("length", [3, 7, 15])
+def test_beacons_are_followed_from_one_day_to_the_next(epoch: int, length: int) -> None:
+    parameters = replace(NETWORK.parameters, chain_slots=length)
+    network = SimulatedNetwork(count=1, parameters=parameters)
+    carried = replace(RECORD.carried, previous_bundle=keccak(b"a bundle"))
+    record = network.epoch(epoch, carried=carried if epoch else RECORD.carried)
+    published.check(record)
+    for row, beacon in enumerate(record.beacons[1:], start=1):
+        # Another value fails, but at the first slot: nothing here is before it.
+        forged = replace(beacon.message, value=keccak(b"another"))
+        signed = sign(forged, DOMAIN, network.coordinator)
+        rows = (*record.beacons[:row], signed, *record.beacons[row + 1 :])
+        with pytest.raises(BadBundle, match=rf"beacons\.parquet row {row}"):
+            published.check(replace(record, beacons=rows))
+
+
 def test_a_new_chain_of_beacons_starts_from_its_announced_anchor() -> None:
     parameters = replace(NETWORK.parameters, chain_slots=7)
     network = SimulatedNetwork(count=1, parameters=parameters)

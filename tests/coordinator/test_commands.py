@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from edgeproof.coordinator import founding
 from edgeproof.coordinator.commands import app
-from edgeproof.proofs.parameters import SECOND, Parameters, demo
+from edgeproof.proofs import outside
+from edgeproof.proofs.parameters import SECOND, EntropySource, Parameters, demo
 from edgeproof.telemetry.description import Description
 from edgeproof.telemetry.hexes import to_hex
 from edgeproof.telemetry.mqtt import BadBrokerUrl
@@ -129,6 +130,23 @@ def test_a_broker_with_foreign_certificates_is_refused(founder: Founder) -> None
     assert founder.charter is None
 
 
+@pytest.mark.parametrize("source", EntropySource)
+def test_a_founder_chooses_where_entropy_comes_from(
+    founder: Founder, source: EntropySource
+) -> None:
+    init("--entropy", source.value)
+    assert founder.charter is not None
+    made = founder.charter.parameters
+    assert made.entropy_source == source
+    assert made == outside.with_source(Parameters(genesis=made.genesis), source)
+
+
+def test_a_founder_chooses_no_source_by_default(founder: Founder) -> None:
+    init()
+    assert founder.charter is not None
+    assert founder.charter.parameters.entropy_source == EntropySource.NONE
+
+
 def test_what_was_founded_is_told_and_what_comes_next(
     founder: Founder, tmp_path: Path
 ) -> None:
@@ -153,6 +171,7 @@ def test_what_was_founded_is_told_and_what_comes_next(
         ["--preset", "fast"],
         ["--verified-share", "0"],
         ["--verified-share", "10001"],
+        ["--entropy", "dice"],
     ],
     ids=" ".join,
 )

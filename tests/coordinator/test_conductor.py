@@ -7,26 +7,30 @@ import pytest
 from edgeproof.audit import attendance
 from edgeproof.audit.register import Register
 from edgeproof.audit.replay import replay
+from edgeproof.coordinator import conductor as conductor_module
 from edgeproof.coordinator.conductor import Conductor
 from edgeproof.coordinator.intake import View
+from edgeproof.coordinator.outside import OutsideSource
 from edgeproof.coordinator.publisher import Publisher
 from edgeproof.coordinator.reception import Reception
 from edgeproof.coordinator.sqlite_store import SqliteStore
 from edgeproof.coordinator.store import Batch
-from edgeproof.proofs import merkle, timetable, uptime
+from edgeproof.proofs import merkle, outside, timetable, uptime
 from edgeproof.proofs.keccak import keccak
-from edgeproof.proofs.parameters import Phase
+from edgeproof.proofs.outside import Block
+from edgeproof.proofs.parameters import EntropySource, Phase
 from edgeproof.proofs.reasons import Reason
-from edgeproof.simulator.epochs import judge_stand_ins
+from edgeproof.simulator.epochs import SimulatedNetwork, judge_stand_ins
 from edgeproof.telemetry import intake, signing, topics
 from edgeproof.telemetry.broker import Envelope
 from edgeproof.telemetry.hexes import to_hex
 from edgeproof.telemetry.memory import MemoryBroker
-from edgeproof.telemetry.message import decode_signed
+from edgeproof.telemetry.message import Signed, decode_signed
 from edgeproof.telemetry.messages import (
     ZERO,
     Ack,
     Beacon,
+    Entropy,
     Heartbeat,
     IntakeRoot,
     Receipt,
@@ -42,13 +46,20 @@ EPOCH = NETWORK.parameters.slots_per_epoch
 class Coordinator:
     """The live parts over a broker in this process; ``now`` is the test's."""
 
-    def __init__(self, store: SqliteStore, broker: MemoryBroker) -> None:
-        self.now = timetable.slot_start(NETWORK.parameters, -1)
+    def __init__(
+        self,
+        store: SqliteStore,
+        broker: MemoryBroker,
+        network: SimulatedNetwork = NETWORK,
+        source: OutsideSource | None = None,
+    ) -> None:
+        self.network = network
+        self.now = timetable.slot_start(network.parameters, -1)
         self.store = store
         self.broker = broker
         self.connection = broker.connect(topics.COORDINATOR)
-        self.view = View(NETWORK.description)
-        publisher = Publisher(self.connection, NETWORK.description, NETWORK.coordinator)
+        self.view = View(network.description)
+        publisher = Publisher(self.connection, network.description, network.coordinator)
         self.reception = Reception(
             self.connection, store, self.view, publisher, lambda: self.now
         )
@@ -56,11 +67,12 @@ class Coordinator:
         self.conductor = Conductor(
             store,
             self.view,
-            NETWORK.beacons,
+            network.beacons,
             publisher,
             self.reception,
             clock=lambda: self.now,
             after_slot=self._note,
+            source=source,
         )
         self.conductor.resume()
 
@@ -216,7 +228,7 @@ async def conducted(coordinator: Coordinator, jumps: dict[int, int], to: int) ->
 
     As if the machine had slept when it was about to begin that slot.
     """
-    network, clock = NETWORK.parameters, coordinator
+    network, clock = coordinator.network.parameters, coordinator
     left = {timetable.slot_start(network, slot): by for slot, by in jumps.items()}
     done = asyncio.Event()
 
@@ -264,6 +276,100 @@ async def test_what_was_slept_through_is_void_and_never_said_late(
     assert [each.message.slot for each in record.beacons] == [*range(5), *range(8, 12)]
     sealed = [each.signed.message.slot for each in record.intake]
     assert sealed == [*range(4), *range(8, 11)]
+
+
+OUTSIDE = SimulatedNetwork(
+    count=3, parameters=outside.with_source(NETWORK.parameters, EntropySource.CHAIN)
+)
+OUTSIDE.outside = lambda slot: Block(slot, bytes([slot]) * 32, 0).outside
+
+
+class Source:
+    """Gives each slot's value at once, but in some slots nothing, or nothing in time.
+
+    ``late`` moves the clock beyond the deadline before it answers.
+    """
+
+    def __init__(self, *silent: int, late: int = -1) -> None:
+        self.silent = silent
+        self.late = late
+        self.coordinator: Coordinator | None = None
+
+    async def of(self, slot: int) -> bytes:
+        if slot in self.silent:
+            await asyncio.Event().wait()
+        if slot == self.late and self.coordinator is not None:
+            self.coordinator.now += OUTSIDE.parameters.entropy_ms
+        return OUTSIDE.outside(slot)
+
+
+async def test_entropy_follows_its_beacon_once_it_came_from_outside(
+    store: SqliteStore, broker: MemoryBroker
+) -> None:
+    source = Source(late=6)
+    coordinator = Coordinator(store, broker, OUTSIDE, source)
+    source.coordinator = coordinator
+    conductor, published = coordinator.conductor, []
+
+    async def note(entropy: Signed[Entropy]) -> None:
+        assert entropy in store.record(OUTSIDE.description, 0, 20).entropies
+        published.append(entropy.message.slot)
+
+    async def rest(moment: int) -> None:
+        coordinator.now = max(coordinator.now, moment)
+
+    async with coordinator.connection:
+        conductor._publisher.entropy = note  # type: ignore[method-assign] # what is published is what counts
+        conductor._sleep_until = rest  # type: ignore[method-assign] # no test waits for a real clock
+        for slot in range(8):
+            await coordinator.begin(slot)
+            assert slot not in coordinator.view.entropies
+            await conductor._follow(slot)
+            await coordinator.end(slot)
+    said = store.record(OUTSIDE.description, 0, 20)
+    in_time = [slot for slot in range(8) if slot != 6]
+    assert published == in_time
+    assert said.entropies == tuple(OUTSIDE.entropy(slot) for slot in in_time)
+    assert len(said.beacons) == len(said.intake) == 8
+    values = {e.message.slot: e.message.value for e in said.entropies}
+    opened = set(timetable.rounds(OUTSIDE.parameters, values, timetable.NO_ROUND))
+    assert opened == coordinator.view.rounds == {p.round for p in said.phases}
+    assert opened
+
+
+async def test_a_source_that_is_silent_costs_its_slots_draws_and_nothing_else(
+    store: SqliteStore, broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conductor_module, "SECOND", 100_000)  # it gives up soon
+    silent = (0, 3, 4)
+    coordinator = Coordinator(store, broker, OUTSIDE, Source(*silent))
+    async with coordinator.connection:
+        for slot in range(8):
+            await coordinator.begin(slot)
+            if slot in silent:
+                await coordinator.conductor._follow(slot)
+            else:
+                await coordinator.conductor._draw(slot, Source())
+            await coordinator.end(slot)
+    said = store.record(OUTSIDE.description, 0, 20)
+    assert [e.message.slot for e in said.entropies] == [1, 2, 5, 6, 7]
+    assert len(said.beacons) == len(said.intake) == 8
+    assert not coordinator.view.rounds & set(silent)
+
+    again = Coordinator(store, broker, OUTSIDE, Source())
+    assert again.view.entropies == coordinator.view.entropies == {1, 2, 5, 6, 7}
+    assert again.view.rounds == coordinator.view.rounds
+
+
+async def test_a_conductor_with_a_source_keeps_every_slot(
+    store: SqliteStore, broker: MemoryBroker
+) -> None:
+    coordinator = Coordinator(store, broker, OUTSIDE, Source(5))
+    await conducted(coordinator, {}, 12)
+    said = store.record(OUTSIDE.description, 0, 20)
+    assert [each.message.slot for each in said.beacons] == list(range(12))
+    assert [each.signed.message.slot for each in said.intake] == list(range(11))
+    assert 5 not in coordinator.view.entropies
 
 
 async def test_a_phase_that_is_missed_is_never_said_late(

@@ -101,6 +101,22 @@ def test_a_root_once_kept_never_changes(store: SqliteStore) -> None:
     assert read(store).intake[0].signed.encode() == first
 
 
+def test_entropy_may_follow_its_beacon_and_then_never_changes(
+    store: SqliteStore,
+) -> None:
+    first, second = RECORD.entropies[:2]
+    store.open_slot(0, RECORD.beacons[0], None)
+    store.open_slot(1, RECORD.beacons[1], None)
+    assert read(store).entropies == ()
+    assert len(read(store).beacons) == 2
+    store.keep_entropy(second)
+    other = replace(second.message, value=bytes(32))
+    store.keep_entropy(replace(second, message=other))
+    assert read(store).entropies == (second,)
+    store.keep_entropy(first)
+    assert read(store).entropies == (first, second)
+
+
 def test_refusals_are_counted(store: SqliteStore) -> None:
     refused = Refused("0x00", "seal", Reason.LATE)
     store.add(Batch(3, refused=[refused, refused]))

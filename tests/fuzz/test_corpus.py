@@ -14,7 +14,12 @@ FILES = sorted(seeds.CORPUS.iterdir())
 
 
 def test_the_corpus_is_what_the_generator_writes() -> None:
-    assert {path.name: path.read_bytes() for path in FILES} == dict(seeds.inputs())
+    made = dict(seeds.inputs())
+    there = {path.name: path.read_bytes() for path in FILES}
+    assert set(made) == set(there)
+    # A bundle's manifest names the version of the library that wrote its tables.
+    for name in set(made) - {"manifest", "attestation"}:
+        assert made[name] == there[name], name
 
 
 def test_every_decoder_has_an_example_that_it_takes() -> None:

@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgeproof.proofs import outside
 from edgeproof.proofs.parameters import (
     BUCKET_PHASES,
     PHASE_BUCKET,
     BadParameters,
     Bucket,
+    EntropySource,
     Parameters,
     Phase,
     demo,
@@ -83,6 +85,15 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("halving_epochs", 0, "above zero"),
     ("epochs_per_root", 0, "above zero"),
     ("challenge_s", 24 * 3600, "shorter than 86400 s"),
+    ("entropy_source", "dice", "one of none, chain, drand"),
+    ("entropy_source", 1, "must be a text"),
+    ("entropy_source", ["none"], "must be a text"),
+    ("drand_key", None, "must be a text"),
+    ("entropy_source", "chain", "outside source only"),
+    ("entropy_ms", 1, "outside source only"),
+    ("drand_key", "0x00", "without drand"),
+    ("drand_genesis", 1, "without drand"),
+    ("drand_period", 3, "without drand"),
 ]
 
 
@@ -92,12 +103,38 @@ def test_what_contradicts_is_refused(name: str, value: Any, match: str) -> None:
         replace(REAL, **{name: value})
 
 
+DRAND = outside.with_source(REAL, EntropySource.DRAND)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "match"),
+    [
+        ("entropy_ms", 0, "outside source only"),
+        ("entropy_ms", 60_001, "longer than a slot"),
+        ("entropy_ms", 3_000, "within entropy_ms"),
+        ("drand_key", "", "192 lower-case"),
+        ("drand_key", DRAND.drand_key.upper(), "192 lower-case"),
+        ("drand_key", DRAND.drand_key[:-2], "192 lower-case"),
+        ("drand_key", 5, "must be a text"),
+        ("drand_genesis", 0, "before the network's genesis"),
+        ("drand_genesis", DRAND.genesis + 1, "before the network's genesis"),
+        ("drand_period", 0, "above zero"),
+        ("drand_period", 10, "within entropy_ms"),
+    ],
+)
+def test_what_contradicts_drand_is_refused(name: str, value: Any, match: str) -> None:
+    with pytest.raises(BadParameters, match=match):
+        replace(DRAND, **{name: value})
+
+
 def test_a_gap_shorter_than_a_round_is_refused() -> None:
     with pytest.raises(BadParameters, match="longer than a round"):
         replace(DEMO, round_gap=2)
 
 
-@pytest.mark.parametrize("network", [REAL, DEMO, replace(REAL, epoch_cap=2**192)])
+@pytest.mark.parametrize(
+    "network", [REAL, DEMO, DRAND, replace(REAL, epoch_cap=2**192)]
+)
 def test_parameters_read_back_from_json(network: Parameters) -> None:
     assert Parameters.from_json(network.as_json()) == network
 

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeproof.proofs import timetable
+from edgeproof.proofs import outside, timetable
 from edgeproof.proofs.keccak import keccak
 from edgeproof.proofs.parameters import (
     DRAW_SLOTS,
     LATEST_DRAW,
+    EntropySource,
     Parameters,
     Phase,
     demo,
@@ -19,7 +20,15 @@ from edgeproof.proofs.timetable import NO_ROUND
 
 REAL = Parameters(genesis=1_700_000_000)
 DEMO = demo(1_700_000_000)
-NETWORKS = st.sampled_from([REAL, DEMO, replace(DEMO, round_gap=9, round_one_in=50)])
+NETWORKS = st.sampled_from(
+    [
+        REAL,
+        DEMO,
+        replace(DEMO, round_gap=9, round_one_in=50),
+        outside.with_source(REAL, EntropySource.DRAND),
+        outside.with_source(DEMO, EntropySource.CHAIN),
+    ]
+)
 
 
 def entropies(seed: int, slots: range) -> dict[int, bytes]:
@@ -87,13 +96,15 @@ def test_a_slot_without_entropy_opens_no_round() -> None:
 def test_phases_follow_each_other_and_end_before_the_next_round_may_open(
     network: Parameters, opened: int
 ) -> None:
-    at = timetable.slot_start(network, opened)
+    at = timetable.slot_start(network, opened) + network.entropy_ms
     for phase in Phase:
         start, end = timetable.phase_bounds(network, opened, phase)
         assert (start, end - start) == (at, network.phase_ms[phase])
         at = end
+    following = timetable.phase_bounds(network, opened + network.round_slots, Phase(0))
+    assert at + network.commit_grace_ms <= following[0]
     last = timetable.commit_slot(network, opened, Phase.POW)
-    assert last < opened + network.round_slots
+    assert last < opened + network.round_slots + bool(network.entropy_ms)
 
 
 @given(
