@@ -177,13 +177,13 @@ class _Court:
         one, other = words
         roots = _root_of(one), _root_of(other)
         if _subject(one) != _subject(other) or isinstance(one, Seal):
-            msg = f"a {_name(one)} and a {_name(other)} are about different things"
+            msg = f"{_name(one)} and {_name(other)} are about different things"
             raise NotProven(msg)
         same = one == other if roots[0] is None else roots[0] == roots[1]
         if same:
             msg = f"the two say the same of {_place(one)}"
             raise NotProven(msg)
-        return f"a {_name(one)} and a {_name(other)} of {_place(one)} differ"
+        return f"{_name(one)} and {_name(other)} of {_place(one)} differ"
 
     def _void_slot(self, words: list[Word]) -> str:
         # (6) More slots have both than the statement counts.

@@ -1,7 +1,6 @@
 """Keep the timetable: begin slots and phases, end slots with their intake root."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -142,9 +141,13 @@ class Conductor:
         """Publish the slot's entropy once it has come from outside; never late."""
         due = timetable.slot_start(self._network, slot) + self._network.entropy_ms
         found = None
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(max(0, due - self._clock()) / SECOND):
                 found = await source.of(slot)
+        except TimeoutError:
+            pass  # said below
+        except Exception:  # what strangers' servers answer costs one draw at most
+            log.exception("the source of entropy failed", slot=slot)
         if found is None or self._clock() >= due:
             log.warning("no entropy: nothing came from outside in time", slot=slot)
             return

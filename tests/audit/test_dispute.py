@@ -18,7 +18,7 @@ from edgeproof.audit.bundle import attest, write_bundle
 from edgeproof.audit.commands import audit_command
 from edgeproof.audit.dispute import Finding, Published, judge
 from edgeproof.audit.evidence import BadDispute, Claim, ClaimKind, Dispute
-from edgeproof.audit.model import Arrived, Enrolment, EpochRecord
+from edgeproof.audit.model import Enrolment, EpochRecord, Heard
 from edgeproof.audit.register import Register
 from edgeproof.audit.replay import replay
 from edgeproof.coordinator.closing import _statements
@@ -45,7 +45,7 @@ DEVICE, NEIGHBOUR = NETWORK.devices
 DOMAIN = NETWORK.description.domain
 SOMEBODY = Key(keccak(b"somebody"))
 ABSENT = 3
-"""The slot in which the device was silent; its seal claims it all the same."""
+"""The slot in which the device was silent."""
 
 RECORD = NETWORK.epoch(0, {0: Behaviour(absent=frozenset({ABSENT}))})
 OUTCOME = replay(RECORD, judge_stand_ins)
@@ -63,14 +63,19 @@ def root(slot: int) -> IntakeRoot:
     return RECORD.intake[slot].signed.message
 
 
+def under(slot: int) -> list[bytes]:
+    """Return the digests of the record's messages of a slot."""
+    arrived: list[tuple[int, Message]] = [
+        *((row.slot, row.signed.message) for row in RECORD.seals),
+        *((row.slot, row.signed.message) for row in RECORD.commitments),
+        *((row.slot, row.signed.message) for row in RECORD.openings),
+    ]
+    return [message.digest(DOMAIN) for at, message in arrived if at == slot]
+
+
 def receipt(device: bytes, slot: int, digest: bytes) -> Receipt:
     """Return what the coordinator said of a message of the record."""
-    rows: tuple[Arrived[Any], ...] = (
-        *RECORD.seals,
-        *RECORD.commitments,
-        *RECORD.openings,
-    )
-    digests = [r.signed.message.digest(DOMAIN) for r in rows if r.slot == slot]
+    digests = under(slot)
     leaves = intake.leaves(RECORD.intake[slot].heard, digests)
     index, size = leaves.index(digest), len(leaves)
     path = tuple(merkle.path(leaves, index))
@@ -397,7 +402,7 @@ FORGED: dict[str, tuple[ClaimKind, Made]] = {
     ),
     # not accepted
     "a_slot_that_is_accepted": (NOT_ACCEPTED, instead(0, said(SAID))),
-    "a_slot_in_which_it_was_not_heard": (NOT_ACCEPTED, instead(3, said(root(ABSENT)))),
+    "a_slot_in_which_it_was_silent": (NOT_ACCEPTED, instead(3, said(root(ABSENT)))),
     "a_slot_that_the_seal_does_not_claim": (NOT_ACCEPTED, instead(3, said(root(9)))),
     "a_slot_that_is_another_epochs": (NOT_ACCEPTED, instead(3, said(root(NEXT_SLOT)))),
     "a_root_that_the_bundle_has_not": (
@@ -465,6 +470,26 @@ def test_a_forged_claim_is_not_proven(name: str) -> None:
         assert not finding.proven, finding.why
         assert finding.why
     assert not finding.needs_bundle
+
+
+def test_a_seal_that_claims_more_than_was_heard_proves_nothing() -> None:
+    # As the seal of a device whose beat came late: bit 0 of slot 2 is not set.
+    value, size = intake.root(b"\x02", under(2))
+    unheard = IntakeRoot(2, size, value)
+    row = Heard(sign(unheard, DOMAIN, NETWORK.coordinator), b"\x02")
+    rows = (*RECORD.intake[:2], row, *RECORD.intake[3:])
+    bundle = replace(PUBLISHED, record=replace(RECORD, intake=rows))
+    messages = [*HEARD[:3], said(unheard)]
+    assert find(NOT_ACCEPTED, messages, bundle).why.startswith("the device was not")
+
+    lie = (*RECORD.intake[:2], replace(row, heard=b"\x03"), *RECORD.intake[3:])
+    bundle = replace(PUBLISHED, record=replace(RECORD, intake=lie))
+    assert "is not under its root" in find(NOT_ACCEPTED, messages, bundle).why
+
+
+def test_a_device_that_the_roster_lacks_was_not_heard() -> None:
+    bundle = replace(PUBLISHED, roster=(NEIGHBOUR.key.address,))
+    assert "not in the epoch's roster" in find(NOT_ACCEPTED, HEARD, bundle).why
 
 
 def test_the_neighbour_of_a_forged_claim_is_judged_all_the_same() -> None:
@@ -632,7 +657,7 @@ def test_a_proven_dispute_exits_0_with_or_without_the_bundle(
     for more in ([], [str(bundle)]):
         done = runner.invoke(app, ["--dispute", file, *more])
         assert done.exit_code == 0
-        assert "1. two-words: proven: a beacon and a beacon of slot 2" in done.stdout
+        assert "1. two-words: proven: beacon and beacon of slot 2" in done.stdout
         assert "0x" + NETWORK.coordinator.address.hex() in done.stdout
         assert "Proven" in done.stdout
 

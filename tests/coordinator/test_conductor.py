@@ -361,6 +361,25 @@ async def test_a_source_that_is_silent_costs_its_slots_draws_and_nothing_else(
     assert again.view.rounds == coordinator.view.rounds
 
 
+class Broken:
+    """A source with a bug."""
+
+    async def of(self, slot: int) -> bytes:
+        msg = f"slot {slot}"
+        raise KeyError(msg)
+
+
+async def test_a_source_that_breaks_costs_draws_and_nothing_else(
+    store: SqliteStore, broker: MemoryBroker
+) -> None:
+    coordinator = Coordinator(store, broker, OUTSIDE, Broken())
+    await conducted(coordinator, {}, 6)
+    said = store.record(OUTSIDE.description, 0, 20)
+    assert len(said.beacons) == 6
+    assert len(said.intake) == 5
+    assert said.entropies == ()
+
+
 async def test_a_conductor_with_a_source_keeps_every_slot(
     store: SqliteStore, broker: MemoryBroker
 ) -> None:

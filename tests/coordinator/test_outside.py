@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,22 +13,32 @@ from typing import Any
 
 import pytest
 
+from edgeproof.audit import onchain, published
 from edgeproof.chain.client import ChainClient
 from edgeproof.chain.errors import ChainUnreachable
 from edgeproof.coordinator import outside as shells
+from edgeproof.coordinator.conductor import Conductor
 from edgeproof.coordinator.founding import check_pace
+from edgeproof.coordinator.intake import View
 from edgeproof.coordinator.outside import (
     ChainSource,
     DrandSource,
     outside_source,
 )
+from edgeproof.coordinator.publisher import Publisher
+from edgeproof.coordinator.reception import Reception
+from edgeproof.coordinator.service import milliseconds
 from edgeproof.coordinator.settings import Settings
+from edgeproof.coordinator.sqlite_store import SqliteStore
+from edgeproof.coordinator.store import Batch
 from edgeproof.errors import EdgeproofError
 from edgeproof.proofs import outside, timetable
 from edgeproof.proofs.keccak import keccak
 from edgeproof.proofs.outside import Block
 from edgeproof.proofs.parameters import EntropySource, Parameters, demo
 from edgeproof.simulator.epochs import SimulatedNetwork
+from edgeproof.telemetry import topics
+from edgeproof.telemetry.memory import MemoryBroker
 from tests.chain import conftest as chain_fixtures
 
 devchain = chain_fixtures.devchain
@@ -264,6 +275,63 @@ def test_a_chain_that_is_too_slow_is_refused_at_the_founding(
     with pytest.raises(EdgeproofError, match=f"takes {step}.0 s") as caught:
         check_pace(node, network)
     assert "drand" in caught.value.hint
+
+
+class Auditor(ChainClient):
+    """What an auditor asks of a chain, but for the contract."""
+
+    distributor = bytes(20)
+
+    def posted_root(self, epoch: int) -> None:
+        del epoch
+
+
+@pytest.mark.integration
+async def test_slots_take_their_blocks_from_a_living_chain(
+    devchain: str, store: SqliteStore
+) -> None:
+    client = Auditor(devchain)
+    start = outside.with_source(demo(int(time.time()) + 2), EntropySource.CHAIN)
+    network = SimulatedNetwork(count=1, parameters=replace(start, entropy_ms=1900))
+    network.description = replace(network.description, chain_id=client.chain_id)
+    store.add(Batch(-1, enrolments=list(network.enrolments())))
+
+    async def mine() -> None:
+        while True:
+            await asyncio.to_thread(client.fund, b"\x11" * 20)
+            await asyncio.sleep(1)
+
+    broker = MemoryBroker()
+    view = View(network.description)
+    async with broker.connect(topics.COORDINATOR) as connection:
+        publisher = Publisher(connection, network.description, network.coordinator)
+        ended = asyncio.Event()
+
+        async def after(slot: int) -> None:
+            if slot == 3:
+                ended.set()
+
+        conductor = Conductor(
+            store,
+            view,
+            network.beacons,
+            publisher,
+            Reception(connection, store, view, publisher, milliseconds),
+            clock=milliseconds,
+            after_slot=after,
+            source=ChainSource(client, network.parameters),
+        )
+        conductor.resume()
+        mining = asyncio.create_task(mine())
+        conducting = asyncio.create_task(conductor.run())
+        async with asyncio.timeout(30):
+            await ended.wait()
+        mining.cancel()
+        conducting.cancel()
+    record = store.record(network.description, 0, 4)
+    assert len(record.entropies) >= 3  # a busy machine may miss one
+    published.check(record)
+    assert onchain.check_blocks(record, client) == len(record.entropies)
 
 
 @pytest.mark.integration

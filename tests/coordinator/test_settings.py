@@ -27,6 +27,7 @@ def test_the_file_is_read_and_the_rest_has_defaults(tmp_path: Path) -> None:
     assert settings.embedded_broker is True
     assert (settings.web_host, settings.web_port) == ("127.0.0.1", 8080)
     assert settings.verifiers == 1
+    assert len(settings.drand_urls) > 1
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,7 @@ def test_the_file_is_read_and_the_rest_has_defaults(tmp_path: Path) -> None:
         ("web_host", "localhost", "localhost"),
         ("web_port", "9", 9),
         ("verifiers", "3", 3),
+        ("drand_urls", '["https://relay:1/x"]', ("https://relay:1/x",)),
     ],
 )
 def test_the_environment_overrides_the_file(
