@@ -625,6 +625,48 @@ def test_any_other_file_is_refused(raw: bytes) -> None:
         Dispute.decode(raw)
 
 
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    field=st.sampled_from(
+        ["format", "network", "device", "epoch", "claims", "x\ud800"]
+    ),
+    value=JSON,
+)
+def test_whatever_a_field_holds_it_is_judged_or_refused(field: str, value: Any) -> None:
+    try:
+        findings = judge(Dispute.decode(changed_file(**{field: value})))
+    except BadDispute:
+        return
+    assert len(findings) == 1
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    kind=st.sampled_from(ClaimKind), raws=st.lists(st.binary(max_size=80), max_size=4)
+)
+def test_whatever_the_messages_hold_they_are_judged(
+    kind: ClaimKind, raws: list[bytes]
+) -> None:
+    assert not find(kind, raws, PUBLISHED).proven
+
+
+def test_what_a_stranger_wrote_does_not_command_the_terminal(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    values = json.loads(TEXT)
+    values["network"]["parameters"]["\x1b[2J\ud800"] = 1
+    file.write_bytes(changed_file(network=values))
+    for line in disputed.lines(disputed.judge_file(file)):
+        assert line.isprintable()
+        line.encode()
+
+
 # The command.
 
 app = typer.Typer()
