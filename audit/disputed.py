@@ -144,4 +144,9 @@ def lines(verdict: Verdict) -> list[str]:
             if verdict.proven
             else "Not proven."
         )
-    return rows
+    return [_plain(row) for row in rows]
+
+
+def _plain(text: str) -> str:
+    """Return a line without what a terminal obeys: words of it came from strangers."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
