@@ -6,7 +6,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -51,7 +51,7 @@ class Certificates:
         folder: Path,
         *,
         rng: Random,
-        make: Callable[[Path], "asyncio.Future[str]"] | None = None,
+        make: Callable[[Path], Awaitable[str]] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._state = state

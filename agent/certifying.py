@@ -69,7 +69,10 @@ def _tls_key(path: Path) -> ec.EllipticCurvePrivateKey:
             serialization.NoEncryption(),
         )
         keyfile.write_private(path, pem)
-    key = serialization.load_pem_private_key(path.read_bytes(), None)
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
+    except (ValueError, TypeError, OSError):
+        key = None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         msg = f"{path} holds no key of the curve P-256"
         raise keyfile.BadKeyFile(msg, hint="delete it: another one is made")

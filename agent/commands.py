@@ -50,15 +50,13 @@ Network = Annotated[
     ),
 ]
 
-OwnerKeyFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--owner-key-file",
-        metavar="FILE",
-        help="File with the owner's private key: 64 hexadecimal digits, mode 600.  "
-        "It is read once and not kept.",
-    ),
-]
+_OF_THE_OWNER = typer.Option(
+    "--owner-key-file",
+    metavar="FILE",
+    help="File with the owner's private key: 64 hexadecimal digits, mode 600.  "
+    "It is read once and not kept.",
+)
+OwnerKeyFile = Annotated[Path, _OF_THE_OWNER]
 
 
 @app.command()
@@ -74,7 +72,7 @@ def enrol(  # noqa: PLR0913 - an option each
             "wallet, by a link or a QR code.",
         ),
     ] = None,
-    owner_key_file: OwnerKeyFile = None,
+    owner_key_file: Annotated[Path | None, _OF_THE_OWNER] = None,
     token_file: Annotated[
         Path | None,
         typer.Option(
@@ -139,7 +137,7 @@ def token(
     from edgeproof.agent import enrolling
     from edgeproof.agent.control import fetch
 
-    enrolling.write_token(fetch(network), _needed(owner_key_file), out, count, days)
+    enrolling.write_token(fetch(network), owner_key_file, out, count, days)
 
 
 @app.command()
@@ -164,9 +162,8 @@ def retire(
 
     options = settings.load(state_dir=state)
     network = open_pinned(options.state_dir)
-    owner_file = _needed(owner_key_file)
     control = HttpControl(network.api)
-    enrolling.retire(options, network, owner_file, device, control)
+    enrolling.retire(options, network, owner_key_file, device, control)
 
 
 @network_app.command("accept")
@@ -290,10 +287,3 @@ def dispute(
         typer.echo(f"{finding.kind.value}: {verdict}")
     typer.echo(f"\nWritten: {file}. Anybody judges it with:")
     typer.echo(f"edgeproof audit --dispute {file} BUNDLE")
-
-
-def _needed(owner_key_file: Path | None) -> Path:
-    if owner_key_file is None:
-        msg = "--owner-key-file is needed: the owner signs this"
-        raise typer.BadParameter(msg)
-    return owner_key_file

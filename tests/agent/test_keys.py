@@ -1,5 +1,6 @@
 """A device's key: copied, put back, replaced, whatever happens in between."""
 
+import asyncio
 import json
 from contextlib import closing
 from pathlib import Path
@@ -9,20 +10,22 @@ import pytest
 from eth_account import Account
 from typer.testing import CliRunner
 
-from edgeproof.agent import backups, identity, rotation
+from edgeproof.agent import backups, identity, rotation, serving
 from edgeproof.agent.backups import BadBackup
 from edgeproof.agent.control import Refused, Standing
 from edgeproof.agent.key_commands import BadPassphrase, app
 from edgeproof.agent.options import Options
 from edgeproof.agent.outbox import OUTBOX_FILE, Outbox
 from edgeproof.agent.rotation import NEXT_FILE, Rotation, RotationPending
+from edgeproof.agent.service import AgentService
 from edgeproof.agent.state import State
 from edgeproof.proofs import timetable
 from edgeproof.telemetry import signing
+from edgeproof.telemetry.broker import Connection, Envelope
 from edgeproof.telemetry.hexes import to_hex
 from edgeproof.telemetry.keyfile import BadKeyFile
 from edgeproof.telemetry.message import decode_signed
-from edgeproof.telemetry.messages import Rotate
+from edgeproof.telemetry.messages import Rotate, Seal
 from edgeproof.telemetry.signing import Key
 from tests.agent.conftest import FakeControl, enrolled, small
 
@@ -193,3 +196,59 @@ def test_a_crash_amid_a_rotation_loses_no_key(
     assert rotation.take_over(folder) == successor
     keys = {path.read_text() for path in folder.glob(f"{identity.KEY_FILE}*")}
     assert len(keys) == 2
+
+
+def test_a_running_agent_steps_aside_for_its_successor(
+    coordinator: "Coordinator", options: Options
+) -> None:
+    """Once the epoch is there, and what the old key signed is acknowledged."""
+    device = enrolled(coordinator, options)
+    folder = options.state_dir
+
+    def never(*_given: object) -> Connection:
+        raise AssertionError
+
+    agent = AgentService(
+        options, coordinator.description, identity.device_key(folder), connect=never
+    )
+
+    def hear(slot: int) -> bool:
+        beacon = coordinator.sign(coordinator.beacon(slot))
+        agent._hear(Envelope("n/beacon", beacon))
+        return agent._successor.is_set()
+
+    assert not hear(5)
+    rotation.rotate(folder, coordinator.description, FakeControl())
+    seal = Seal(device, bytes(16), 0, b"\x3f", bytes(32))
+    agent._seal(seal)
+    assert not hear(6), "its last seal waits to be acknowledged"
+    (waiting,) = [agent._outbox.due(0, 10**6)]
+    assert waiting is not None
+    agent._outbox.acknowledge([waiting.wire])
+    assert hear(7)
+
+
+@pytest.mark.integration
+async def test_the_agent_starts_anew_under_its_successors_key(
+    coordinator: "Coordinator", options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enrolled(coordinator, options)
+    folder, served = options.state_dir, []
+    old = identity.device_key(folder).address
+    successor, _ = rotation.rotate(folder, coordinator.description, FakeControl())
+
+    class Service:
+        """An agent whose successor takes over at once, and is then stopped."""
+
+        def __init__(self, *given: object, **_named: object) -> None:
+            (key,) = [each for each in given if isinstance(each, Key)]
+            served.append(key.address)
+            self.replaced = len(served) == 1
+
+        async def run(self, _stop: asyncio.Event) -> None:
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(serving, "AgentService", Service)
+    await serving.serve(options)
+    assert served == [old, successor.address]
+    assert identity.device_key(folder) == successor
