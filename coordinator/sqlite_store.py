@@ -160,9 +160,8 @@ class SqliteStore:
                 return  # what came since then is not under the root that stands
             self._execute(
                 "insert into presence (device, last_slot, beats, online)"
-                " select device, max(slot), count(*), 1 from beat where slot <= ?"
-                " group by device on conflict do update set online = 1,"
-                " beats = beats + excluded.beats,"
+                " select device, slot, 1, 1 from beat where slot = ?"
+                " on conflict do update set online = 1, beats = beats + 1,"
                 " last_slot = max(last_slot, excluded.last_slot)",
                 slot,
             )

@@ -1,0 +1,332 @@
+"""An agent on a bad network: real processes, a real mosquitto, and everything breaks.
+
+After each trouble the coordinator's own file says what came of it: what was heard and
+sealed counts, once, and only what had to be missing is.
+"""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from edgeproof.agent import enrolment, identity, outbox
+from edgeproof.agent.options import Options
+from edgeproof.agent.state import DISK_FULL_FILE, State
+from edgeproof.audit import attendance
+from edgeproof.audit.replay import replay
+from edgeproof.coordinator.sqlite_store import SqliteStore
+from edgeproof.proofs.reasons import Reason
+from edgeproof.simulator.epochs import SimulatedNetwork, judge_stand_ins
+from tests.agent.live_network import network
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+
+ROOT = Path(__file__).parents[2]
+CONFIGURATION = ROOT / "deploy" / "mosquitto" / "loopback.conf"
+
+SHIFTED_CLOCK = """
+import os, time
+_time, _time_ns, _file = time.time, time.time_ns, os.environ["SHIFT_FILE"]
+def _shift():
+    try:
+        with open(_file) as file:
+            return float(file.read() or 0)
+    except (OSError, ValueError):
+        return 0.0
+time.time = lambda: _time() + _shift()
+time.time_ns = lambda: _time_ns() + int(_shift() * 1e9)
+"""
+"""What an agent's Python runs first: its wall clock is what a file says it is off."""
+
+
+@dataclass
+class World:
+    """One device, its broker and its coordinator; each can be stopped and started."""
+
+    folder: Path
+    mosquitto: Path
+    state: Path
+    genesis: int
+    port: int
+    known: SimulatedNetwork
+    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return f"mqtt://127.0.0.1:{self.port}"
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "coordinator.db"
+
+    def start(self, *names: str) -> None:
+        for name in names:
+            command = {
+                "broker": self._broker,
+                "coordinator": self._coordinator,
+                "agent": self._agent,
+            }[name]()
+            log = (self.folder / f"{name}.log").open("ab")
+            shift = {"SHIFT_FILE": str(self.folder / "shift")}
+            paths = [str(self.folder / "first"), str(ROOT / "src"), str(ROOT)]
+            environment = os.environ | shift
+            if name == "agent":
+                environment |= {"PYTHONPATH": os.pathsep.join(paths)}
+            self.running[name] = subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=log, stderr=log
+            )
+            log.close()
+
+    def stop(self, *names: str, by: signal.Signals = signal.SIGKILL) -> None:
+        for name in names:
+            process = self.running.pop(name)
+            process.send_signal(by)
+            process.wait(20)
+
+    def _broker(self) -> list[str]:
+        file = self.folder / "mosquitto.conf"
+        text = CONFIGURATION.read_text()
+        file.write_text(text.replace("listener 1883", f"listener {self.port}"))
+        return [str(self.mosquitto), "-c", str(file)]
+
+    def _coordinator(self) -> list[str]:
+        device = identity.device_key(self.state).address.hex()
+        program = "tests.agent.live_network"
+        words = [str(self.database), self.url, str(self.genesis), device]
+        return [sys.executable, "-m", program, *words]
+
+    def _agent(self) -> list[str]:
+        options = Options(
+            state_dir=self.state,
+            broker=self.url,
+            telemetry_s=1.0,
+            resend_s=1.0,
+            prover_command=(sys.executable, "-c", ""),  # proving is not its trouble
+        )
+        program = "edgeproof.agent.serving"
+        return [sys.executable, "-m", program, options.as_text()]
+
+    @property
+    def slot(self) -> int:
+        return int(time.time() - self.genesis)
+
+    def until_slot(self, slot: int) -> None:
+        while self.slot < slot:
+            for name, process in self.running.items():
+                log = (self.folder / f"{name}.log").read_text(errors="replace")
+                assert process.poll() is None, f"{name} ended:\n{log[-3000:]}"
+            time.sleep(0.05)
+
+    def pass_slots(self, count: int) -> None:
+        self.until_slot(max(0, self.slot) + count)
+
+    def until_heard(self) -> int:
+        """Wait until both sides have found the broker again; return the slot.
+
+        Full jitter: the longer it was away, the longer they may wait, at most a minute.
+        """
+        again = self.slot
+        deadline = time.monotonic() + 90
+        while self._last_heard() < again:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        return self.slot
+
+    def _last_heard(self) -> int:
+        with closing(SqliteStore(self.database)) as store:
+            (row,) = store._db.query(
+                "select coalesce(max(last_slot), -1) as slot from presence"
+            )
+        return int(row["slot"])
+
+    def settle(self) -> None:
+        """Let everything run until nothing waits, and say goodbye."""
+        self.pass_slots(4)
+        self.stop("agent", by=signal.SIGTERM)
+        self.pass_slots(2)
+        self.stop("coordinator")
+
+    def outcome(self) -> tuple[int, int, bytes]:
+        """Return accepted and countable slots, and why each slot is missing."""
+        with closing(SqliteStore(self.database)) as store:
+            record = store.record(self.known.description, 0, self.slot)
+            heard = sum(int.from_bytes(each.heard, "little") for each in record.intake)
+            (row,) = store._db.query("select beats from presence")
+        assert row["beats"] == heard, "nothing counts twice"
+        found = replay(record, judge_stand_ins)
+        (mine,) = found.attendance
+        missing = attendance.missing(record, found, {})[mine.device]
+        return mine.slots, found.countable, missing
+
+
+@pytest.fixture
+def world(
+    tmp_path: Path, require_service: Callable[[str, str], Path]
+) -> Iterator[World]:
+    program = require_service("mosquitto", "apt-get install mosquitto")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    genesis = int(time.time()) + 4
+    made = World(
+        tmp_path, program, tmp_path / "device", genesis, port, network(genesis)
+    )
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "sitecustomize.py").write_text(SHIFTED_CLOCK)
+    text = made.known.description.sign(made.known.coordinator)
+    enrolment.pin(Options(state_dir=made.state), text)
+    identity.ensure_device_key(made.state)
+    made.start("broker", "coordinator", "agent")
+    made.until_slot(3)
+    yield made
+    for process in made.running.values():
+        process.kill()
+        process.wait()
+
+
+def bits(slots: range) -> int:
+    return sum(1 << slot for slot in slots)
+
+
+def nothing_waits(world: World) -> bool:
+    """Tell whether all was acknowledged, but the seal of the goodbye.
+
+    An agent that is stopped sends that one and does not wait for the answer; the next
+    start would send it again.
+    """
+    waiting = outbox.backlog(world.state)
+    return not waiting or waiting == {"seal": 1}
+
+
+def lost(missing: bytes, reason: Reason) -> list[int]:
+    return [slot for slot, code in enumerate(missing) if code == reason]
+
+
+def test_a_broker_that_restarts_costs_no_more_than_the_slots_without_it(
+    world: World,
+) -> None:
+    down = world.slot
+    world.stop("broker")
+    world.pass_slots(3)
+    world.start("broker")
+    up = world.until_heard()
+    world.settle()
+    accepted, countable, missing = world.outcome()
+    absent = lost(missing[:up], Reason.NO_BEAT)
+    assert set(absent) <= {*range(4), *range(down, up + 1)}, absent
+    assert accepted & countable >> up << up
+    assert not lost(missing, Reason.UNSEALED)
+    assert nothing_waits(world)
+
+
+def test_a_coordinator_that_is_killed_costs_nobody_anything(world: World) -> None:
+    for _ in range(2):
+        world.pass_slots(2)
+        world.stop("coordinator")
+        world.pass_slots(3)
+        world.start("coordinator")
+        world.pass_slots(5)
+    world.settle()
+    accepted, countable, missing = world.outcome()
+    voids = lost(missing[: world.slot - 4], Reason.SLOT_VOID)
+    assert len(voids) >= 6
+    # Of what counts at all, nothing is missing but slots that it came back amid.
+    absent = lost(missing[: world.slot - 5], Reason.NO_BEAT)
+    late = [slot for slot in absent if slot > 3]
+    assert len(late) <= 2, (late, voids)
+    assert accepted
+    assert not lost(missing, Reason.UNSEALED)
+    assert nothing_waits(world)
+    assert countable.bit_count() + len(voids) >= world.slot - 8
+
+
+def test_long_without_network_the_agent_keeps_what_it_may_still_say(
+    world: World,
+) -> None:
+    down = world.slot
+    world.stop("broker")
+    world.pass_slots(14)
+    assert outbox.backlog(world.state).get("telemetry", 0) >= 1
+    world.start("broker")
+    up = world.until_heard()
+    world.settle()
+    accepted, _, missing = world.outcome()
+    assert not lost(missing, Reason.UNSEALED), "its last seal covers what was heard"
+    assert accepted & bits(range(down)), "from before"
+    assert accepted >> up, "and from after"
+    assert nothing_waits(world)
+
+
+def test_a_clock_that_jumps_by_days_both_ways_costs_nothing(world: World) -> None:
+    for days in (3, -3, 0):
+        (world.folder / "shift").write_text(str(days * 86_400))
+        world.pass_slots(4)
+    world.settle()
+    accepted, countable, missing = world.outcome()
+    first = min(s for s in range(120) if accepted >> s & 1)
+    last = max(s for s in range(120) if accepted >> s & 1)
+    assert accepted == countable & bits(range(first, last + 1)), list(missing[:last])
+    assert nothing_waits(world)
+
+
+def test_an_agent_that_is_killed_again_and_again_loses_only_what_it_had_not_sealed(
+    world: World,
+) -> None:
+    rng = random.Random(5)  # noqa: S311 - moments, no secrets
+    kills = []
+    for _ in range(4):
+        time.sleep(2 + 2 * rng.random())
+        kills.append(world.slot)
+        world.stop("agent")
+        world.start("agent")
+    world.pass_slots(5)
+    world.settle()
+    accepted, _, missing = world.outcome()
+    sealed_every = world.known.parameters.seal_slots
+    near = {slot - back for slot in kills for back in range(sealed_every + 1)}
+    assert set(lost(missing, Reason.UNSEALED)) <= near
+    assert accepted >> world.slot - 9, "and the last boot counts again"
+    assert nothing_waits(world)
+    with closing(State(world.state, read_only=True)) as state:
+        assert state.position() is not None
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of a megabyte, where one may be mounted."""
+    place = tmp_path / "device"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs", str(place)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here: run as root")
+    yield place
+    with suppress(subprocess.CalledProcessError):
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_a_full_disk_is_said_and_costs_nothing(small_disk: Path, world: World) -> None:
+    ballast = small_disk / "ballast"
+    with suppress(OSError), ballast.open("wb") as file:
+        while True:
+            file.write(bytes(4096))
+            file.flush()
+    full = world.slot
+    world.pass_slots(6)
+    assert (small_disk / DISK_FULL_FILE).exists()
+    assert "DISK_FULL" in (world.folder / "agent.log").read_text()
+    ballast.unlink()
+    world.pass_slots(3)
+    world.settle()
+    accepted, countable, _ = world.outcome()
+    wanted = countable & bits(range(full, full + 6))
+    assert accepted & wanted == wanted
+    assert not (small_disk / DISK_FULL_FILE).exists()
