@@ -6,6 +6,7 @@ sealed counts, once, and only what had to be missing is.
 
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -298,6 +299,30 @@ def test_an_agent_that_is_killed_again_and_again_loses_only_what_it_had_not_seal
     assert nothing_waits(world)
     with closing(State(world.state, read_only=True)) as state:
         assert state.position() is not None
+
+
+def test_a_backup_that_is_restored_contradicts_nothing(world: World) -> None:
+    """The state of an earlier boot comes back, amid an epoch that went on."""
+    world.stop("agent", by=signal.SIGTERM)
+    copy = world.folder / "backup"
+    shutil.copytree(world.state, copy)
+    world.start("agent")
+    world.pass_slots(6)
+    world.stop("agent", by=signal.SIGTERM)
+    shutil.rmtree(world.state)
+    shutil.copytree(copy, world.state)
+    world.start("agent")
+    world.pass_slots(5)
+    world.settle()
+    accepted, _, missing = world.outcome()
+    assert not lost(missing, Reason.UNSEALED)
+    assert not lost(missing, Reason.BEAT_REFUSED)
+    # Two gaps at most: one for each time that it was stopped and started.
+    last = max(s for s in range(120) if accepted >> s & 1)
+    first = min(s for s in range(120) if accepted >> s & 1)
+    line = "".join(str(accepted >> s & 1) for s in range(first, last + 1))
+    assert len(line.replace("1", " ").split()) <= 2, line
+    assert nothing_waits(world)
 
 
 @pytest.fixture
