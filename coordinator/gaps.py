@@ -7,13 +7,13 @@ device does not have any more stays away, and nobody waits for it.
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 MOST_CHAINS = 16
 """Chains of one device that are followed; the latest count."""
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """A numbered message: ``chain`` says of what it is the ``number``-th."""
 
     device: bytes

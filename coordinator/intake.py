@@ -159,16 +159,17 @@ class _Admission:
         # (6) Within the slot and its grace, and with the slot's beacon.
         end = timetable.slot_start(network, message.slot + 1)
         where = (message.slot, message.device)
-        if message.slot not in self.view.beacons:
+        value = self.view.beacons.get(message.slot)
+        if value is None:
             raise MessageRefused(Reason.WRONG_BEACON, f"slot {message.slot} has none")
-        if self.view.beacons[message.slot] != message.beacon:
+        if value != message.beacon:
             self.batch.missed[where] = Reason.BEAT_REFUSED
             raise MessageRefused(Reason.WRONG_BEACON, f"slot {message.slot}")
         if self.now >= end + network.beat_grace_ms or message.slot <= self.view.sealed:
             self.batch.missed[where] = Reason.LATE_BEAT
             raise MessageRefused(Reason.LATE, f"slot {message.slot}")
-        self.batch.beats.append((message.slot, message.device))
-        self._link(Heartbeat.TAG, message.boot, message.sequence)
+        self.batch.beats.append(where)
+        self._link(message, message.boot)
 
     def _telemetry(self) -> None:
         message = Telemetry.decode(self.payload)
@@ -176,7 +177,7 @@ class _Admission:
         self._known(message.device)
         samples.unpack(message.readings)
         self.batch.telemetry.append(message)
-        self._link(Telemetry.TAG, message.boot, message.sequence)
+        self._link(message, message.boot)
 
     def _seal(self) -> None:
         signed = decode_signed(Seal, self.payload)
@@ -199,7 +200,7 @@ class _Admission:
         self._within(message.round, phase)
         self._keep("commitment", message.device, digest)
         chain = b"%d/%d/%d" % (message.round, message.card, message.phase)
-        self._link(Commitment.TAG, chain, message.sequence)
+        self._link(message, chain)
 
     def _skip(self) -> None:
         signed = decode_signed(Skip, self.payload)
@@ -263,9 +264,9 @@ class _Admission:
         # (5) The device signs.
         return signing.check(signed, self.view.description.domain, device)
 
-    def _link(self, tag: int, chain: bytes, number: int) -> None:
-        device = bytes.fromhex(self.device[2:])
-        self.batch.links.append(Link(device, tag, chain, number))
+    def _link(self, message: Heartbeat | Telemetry | Commitment, chain: bytes) -> None:
+        link = Link(message.device, message.TAG, chain, message.sequence)
+        self.batch.links.append(link)
 
     def _keep(self, kind: str, device: bytes, digest: bytes) -> None:
         # (6) The quota bounds what one device makes everybody keep.
