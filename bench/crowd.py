@@ -36,6 +36,8 @@ def network(genesis: int, slot_ms: int) -> Parameters:
         round_one_in=1 << 40,
         round_gap=10_000,
         challenge_s=60,
+        phase_ms=(100, 100, 300, 100, 100),
+        commit_grace_ms=200,
     )
 
 
