@@ -152,3 +152,13 @@ def test_what_was_earned_before_all_had_enrolled_counts_as_money_only() -> None:
     early = epoch(0, reward(HONEST, 10), reward(CHEATER, 5))
     late = replace(GOOD, first=1, epochs=[early, LAST], audited={1: ""})
     assert problems(late) == []
+
+
+def test_whose_nonces_failed_amid_a_round_may_miss_the_next_difficulty() -> None:
+    why = WHY.replace(Reason.BAD_NONCE.text, Reason.WRONG_DIFFICULTY.text)
+    assert why != WHY
+    other = epoch(1, reward(HONEST, 20), reward(CHEATER, 0, why))
+    assert problems(replace(GOOD, epochs=[FIRST, other])) == []
+    # Nobody else has that excuse.
+    found = problems(replace(GOOD, cheat=by_kind("no-opening"), epochs=[FIRST, other]))
+    assert any("no reason for hash" in problem for problem in found)
