@@ -245,9 +245,13 @@ def _write(folder: Path, path: Path) -> sqlite3.Connection:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.touch(mode=0o600)
     db = sqlite3.connect(path, isolation_level=None)
-    db.execute("pragma journal_mode = wal")
-    db.execute("pragma synchronous = normal")
-    db.executescript(SCHEMA + evidence.SCHEMA)
+    try:
+        db.execute("pragma journal_mode = wal")
+        db.execute("pragma synchronous = normal")
+        db.executescript(SCHEMA + evidence.SCHEMA)
+    except BaseException:
+        db.close()
+        raise
     return db
 
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from bench.fleet import Fleet, fleet
 from bench.intake import NO_BROKER, ROOT, broker, scratch
@@ -88,6 +89,7 @@ class Meter:
         self._port = port
         self.bytes = 0
         self.server: asyncio.Server | None = None
+        self._relays: set[asyncio.Task[None]] = set()
 
     @property
     def port(self) -> int:
@@ -95,18 +97,36 @@ class Meter:
         assert self.server is not None  # noqa: S101 - it was started
         return int(self.server.sockets[0].getsockname()[1])
 
-    async def start(self) -> None:
+    async def __aenter__(self) -> Self:
         """Listen on a free port."""
         self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(self, *_details: object) -> None:
+        """Listen no more, and cut what still passes."""
+        assert self.server is not None  # noqa: S101 - it was started
+        self.server.close()
+        for relay in self._relays:
+            relay.cancel()
+        await asyncio.gather(*self._relays, return_exceptions=True)
+        await self.server.wait_closed()
 
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        relay = asyncio.current_task()
+        assert relay is not None  # noqa: S101 - asyncio calls this in a task
+        self._relays.add(relay)
+        relay.add_done_callback(self._relays.discard)
         up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._port)
-        with suppress(ConnectionError):
-            await asyncio.gather(
-                self._pump(reader, up_writer), self._pump(up_reader, writer)
-            )
+        try:
+            with suppress(ConnectionError):
+                await asyncio.gather(
+                    self._pump(reader, up_writer), self._pump(up_reader, writer)
+                )
+        finally:
+            writer.close()
+            up_writer.close()
 
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -142,12 +162,14 @@ async def _run(
     folder: Path, url: str, seconds: float, warm_s: float, steps: Steps
 ) -> dict[str, dict[str, float]]:
     port = int(url.rsplit(":", 1)[1])
-    meters = {name: Meter(port) for name in ("agent", "bare client")}
-    for meter in meters.values():
-        await meter.start()
-    async with _coordinator(folder, url) as (known, store):
-        agent = _agent(folder / "device", known, store, meters["agent"].port)
-        bare = [sys.executable, "-c", BARE, str(meters["bare client"].port)]
+    async with (
+        Meter(port) as beside_agent,
+        Meter(port) as beside_bare,
+        _coordinator(folder, url) as (known, store),
+    ):
+        meters = {"agent": beside_agent, "bare client": beside_bare}
+        agent = _agent(folder / "device", known, store, beside_agent.port)
+        bare = [sys.executable, "-c", BARE, str(beside_bare.port)]
         commands = {"agent": agent, "bare client": bare}
         running = {name: _start(command) for name, command in commands.items()}
         try:

@@ -226,6 +226,8 @@ def test_a_running_agent_steps_aside_for_its_successor(
     assert waiting is not None
     agent._outbox.acknowledge([waiting.wire])
     assert hear(7)
+    agent._outbox.close()
+    agent._state.close()
 
 
 @pytest.mark.integration
