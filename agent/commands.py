@@ -97,21 +97,26 @@ def enrol(  # noqa: PLR0913 - an option each
     """
     from edgeproof.agent import enrolling, settings
     from edgeproof.agent.control import HttpControl, fetch
+    from edgeproof.telemetry import keyfile
 
     given = [way for way in (owner, owner_key_file, token_file) if way is not None]
     if len(given) != 1:
         what = "one of --owner, --owner-key-file and --token-file"
         msg = f"give {what}, and only one"
         raise typer.BadParameter(msg)
+    # What was given is read first: a slip in it needs no network to be noticed.
+    key = None if owner_key_file is None else keyfile.read_key(owner_key_file)
+    token = None if token_file is None else enrolling.token_in(token_file)
+    account = b"" if owner is None else enrolling.address(owner)
     options = settings.load(state_dir=state)
     joined = enrolling.join(options, fetch(network))
     control = HttpControl(joined.api)
-    if owner_key_file is not None:
-        enrolling.with_key(options, joined, owner_key_file, control)
-    elif token_file is not None:
-        enrolling.with_token(options, joined, token_file, control)
+    if key is not None:
+        enrolling.with_key(options, joined, key, control)
+    elif token is not None:
+        enrolling.with_token(options, joined, token, control)
     else:
-        enrolling.with_wallet(options, joined, owner or "", control, wait=wait)
+        enrolling.with_wallet(options, joined, account, control, wait=wait)
 
 
 @app.command()
@@ -136,8 +141,10 @@ def token(
     """
     from edgeproof.agent import enrolling
     from edgeproof.agent.control import fetch
+    from edgeproof.telemetry import keyfile
 
-    enrolling.write_token(fetch(network), owner_key_file, out, count, days)
+    owner = keyfile.read_key(owner_key_file)
+    enrolling.write_token(fetch(network), owner, out, count, days)
 
 
 @app.command()
@@ -159,11 +166,12 @@ def retire(
     from edgeproof.agent import enrolling, settings
     from edgeproof.agent.control import HttpControl
     from edgeproof.agent.state import open_pinned
+    from edgeproof.telemetry import keyfile
 
+    owner = keyfile.read_key(owner_key_file)
     options = settings.load(state_dir=state)
     network = open_pinned(options.state_dir)
-    control = HttpControl(network.api)
-    enrolling.retire(options, network, owner_key_file, device, control)
+    enrolling.retire(options, network, owner, device, HttpControl(network.api))
 
 
 @network_app.command("accept")

@@ -5,14 +5,18 @@ whom is posted here, so that the person at the terminal has the answer at once.
 """
 
 import json
+import sys
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from edgeproof.errors import EdgeproofError
 from edgeproof.telemetry import description
+
+if TYPE_CHECKING:
+    from stamina.instrumentation import RetryDetails
 
 WELL_KNOWN = "/.well-known/edgeproof.json"
 """Where a network describes itself (RFC 8615)."""
@@ -116,6 +120,7 @@ def ask(
     """
     import stamina  # noqa: PLC0415 - the service that runs all day does without
 
+    stamina.instrumentation.set_on_retry_hooks([_say_again])
     request = urllib.request.Request(address, data=body)  # noqa: S310 - the scheme was checked
     if body is not None:
         request.add_header("Content-Type", media_type)
@@ -139,7 +144,7 @@ def ask(
         msg = f"{address} answers {error.code}"
         raise kind(msg, hint="is the network's address right?") from None
     except (OSError, ValueError) as error:
-        msg = f"cannot reach {address}: {error}"
+        msg = f"cannot reach {address}: {_why(error)}"
         hint = "is the network up, and the URL right?"
         raise NetworkUnreachable(msg, hint=hint) from None
     return raw.decode(errors="replace")
@@ -151,6 +156,19 @@ def _checked(address: str) -> str:
         msg = f"not the address of a network: {address[:200]!r}"
         raise NetworkUnreachable(msg, hint="write http://host:port or https://host")
     return address.rstrip("/")
+
+
+def _say_again(details: "RetryDetails") -> None:
+    """Tell whoever waits what the matter is, and when it is tried again."""
+    wait = f"trying again in {details.wait_for:.1f} s"
+    sys.stderr.write(f"no answer ({_why(details.caused_by)}); {wait}\n")
+
+
+def _why(error: Exception) -> str:
+    """Return what went wrong without the wrapping of urllib."""
+    reason = getattr(error, "reason", None)
+    found = reason if isinstance(reason, OSError) else error
+    return getattr(found, "strerror", None) or str(found) or type(found).__name__
 
 
 def _worth_retrying(error: Exception) -> bool:

@@ -18,9 +18,9 @@ from edgeproof.agent.options import Options
 from edgeproof.agent.state import State, open_pinned
 from edgeproof.errors import EdgeproofError
 from edgeproof.proofs.keccak import keccak
-from edgeproof.telemetry import keyfile
 from edgeproof.telemetry.description import Description, read
 from edgeproof.telemetry.hexes import to_hex
+from edgeproof.telemetry.signing import Key
 
 DAY_MS = 24 * 60 * 60 * 1000
 
@@ -38,32 +38,41 @@ def join(options: Options, text: str) -> Description:
 
 
 def with_key(
-    options: Options, network: Description, file: Path, control: Control
+    options: Options, network: Description, owner: Key, control: Control
 ) -> None:
-    """Enrol for the owner whose key stands in ``file``."""
-    owner = keyfile.read_key(file)
+    """Enrol for the owner whose key this is."""
     _enrolled(options, network, enrolment.by_key(options, network, owner, control))
 
 
-def with_token(
-    options: Options, network: Description, file: Path, control: Control
-) -> None:
-    """Enrol with the token in ``file``."""
+def token_in(file: Path) -> str:
+    """Return what the file of a token holds; raise ``BadToken``."""
     try:
         with file.open() as opened:
-            text = opened.read(LARGEST_TOKEN)
+            return opened.read(LARGEST_TOKEN)
     except (OSError, UnicodeDecodeError) as error:
-        msg = f"cannot read the token file {file}: {error}"
+        why = getattr(error, "strerror", None) or "it is no text"
+        msg = f"cannot read the token file {file}: {why}"
         raise BadToken(msg, hint="check the path and who may read it") from None
+
+
+def with_token(
+    options: Options, network: Description, text: str, control: Control
+) -> None:
+    """Enrol with the token that ``text`` spells."""
     token = enrolment.read_token(text, network)
     _enrolled(options, network, enrolment.by_token(options, network, token, control))
 
 
 def with_wallet(
-    options: Options, network: Description, owner: str, control: Control, *, wait: bool
+    options: Options,
+    network: Description,
+    owner: bytes,
+    control: Control,
+    *,
+    wait: bool,
 ) -> None:
     """Enrol for ``owner``, who signs on the claim page."""
-    begun = enrolment.begin(options, network, address(owner))
+    begun = enrolment.begin(options, network, owner)
     typer.echo(f"device       {to_hex(begun.message.device)}")
     typer.echo(f"owner        {to_hex(begun.message.owner)}")
     typer.echo(f"network      {to_hex(network.network_id)}")
@@ -76,9 +85,9 @@ def with_wallet(
     _enrolled(options, network, standing)
 
 
-def write_token(text: str, file: Path, out: Path, count: int, days: float) -> None:
+def write_token(text: str, owner: Key, out: Path, count: int, days: float) -> None:
     """Make a token for the network that ``text`` describes."""
-    network, owner = read(text), keyfile.read_key(file)
+    network = read(text)
     expires_at = wall_ms() + int(days * DAY_MS)
     token_id = secrets.token_bytes(32)
     token = enrolment.make_token(network, owner, token_id, count, expires_at)
@@ -117,12 +126,11 @@ def accept(options: Options, text: str, *, ask: Callable[[str], bool] | None) ->
 def retire(
     options: Options,
     network: Description,
-    file: Path,
+    owner: Key,
     device: str | None,
     control: Control,
 ) -> None:
-    """Retire this device, or another one of the owner whose key is in ``file``."""
-    owner = keyfile.read_key(file)
+    """Retire this device, or another one of the same owner."""
     which = (
         address(device) if device else identity.device_key(options.state_dir).address
     )

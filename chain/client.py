@@ -69,6 +69,11 @@ class ChainClient:
 
     def __init__(self, rpc_url: str, *, timeout: float = 10.0) -> None:
         self._place = _without_secrets(rpc_url)
+        parts = urlsplit(rpc_url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            # The rest is not shown: keys hide there.
+            msg = f"not the address of a node: its scheme is {parts.scheme!r}"
+            raise ChainUnreachable(msg, hint="write http://host:port or https://host")
         provider = HTTPProvider(
             rpc_url,
             request_kwargs={"timeout": timeout},

@@ -22,8 +22,9 @@ def revoke(data: Path, device: str, *, undo: bool) -> str:
     """
     try:
         address = from_hex(device.lower(), 20)
-    except MessageRefused as error:
-        msg, hint = f"not a device: {error}", "see the explorer's list of devices"
+    except MessageRefused:
+        msg = f"not the address of a device: {device[:80]!r}"
+        hint = "0x and 40 hexadecimal digits: see the explorer's list of devices"
         raise BadDevice(msg, hint=hint) from None
     description = founding.load(data)
     name = to_hex(address)

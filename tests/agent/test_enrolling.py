@@ -219,3 +219,24 @@ def test_a_new_key_of_the_network_is_believed_only_by_consent(
     moved = replace(terminal.coordinator.description, network_id=bytes(32))
     monkeypatch.setattr(control, "fetch", lambda _url: moved.sign(new))
     assert CliRunner().invoke(app, [*accept, "--yes"]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["enrol", "--owner", "0x1234"], "not the address of an account"),
+        (["enrol", "--owner-key-file", "/no/such/file"], "No such file"),
+        (["enrol", "--token-file", "/no/such/file"], "No such file"),
+        (["token", "--owner-key-file", "/no/such/file", "--out", "f"], "No such file"),
+    ],
+)
+def test_a_slip_is_noticed_before_the_network_is_asked(
+    words: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(_network: str) -> str:
+        raise AssertionError
+
+    monkeypatch.setattr(control, "fetch", never)
+    result = CliRunner().invoke(app, [*words, "--network", "http://127.0.0.1:1"])
+    assert isinstance(result.exception, EdgeproofError)
+    assert said in str(result.exception)

@@ -208,9 +208,14 @@ def url(server: HTTPServer) -> str:
 
 
 @pytest.mark.integration
-def test_a_server_that_stumbles_is_asked_again(server: HTTPServer) -> None:
+def test_a_server_that_stumbles_is_asked_again(
+    server: HTTPServer, capsys: pytest.CaptureFixture[str]
+) -> None:
     server.plan = [(503, b""), (200, b"text")]  # type: ignore[attr-defined] # read by the handler
     assert control.fetch(url(server) + "/") == "text"
+    said = capsys.readouterr().err
+    assert said.startswith("no answer (")
+    assert "trying again in" in said
 
 
 @pytest.mark.integration

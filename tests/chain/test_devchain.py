@@ -168,3 +168,10 @@ def test_an_unfunded_sender_is_refused_in_the_node_s_words(rpc: str) -> None:
     )
     with pytest.raises(RpcRefused):
         client.send_raw(bytes(signed.raw_transaction))
+
+
+@pytest.mark.parametrize("address", ["nonsense", "ftp://node:1", "http://", ""])
+def test_only_web_addresses_are_nodes(address: str) -> None:
+    with pytest.raises(ChainUnreachable, match="not the address") as refusal:
+        ChainClient(address)
+    assert "http://" in refusal.value.hint
