@@ -107,6 +107,8 @@ class Authority:
             .issuer_name(self._certificate.subject)
             .last_update(now - SKEW)
             .next_update(now + AUTHORITY_LIFE)
+            .add_extension(self._issuer(), critical=False)
+            .add_extension(x509.CRLNumber(int(now.timestamp() * 1000)), critical=False)
         )
         for serial in sorted(set(serials)):
             revoked = x509.RevokedCertificateBuilder(serial, now)
@@ -140,6 +142,10 @@ class Authority:
                 x509.BasicConstraints(ca=False, path_length=None), critical=True
             )
             .add_extension(x509.ExtendedKeyUsage([usage]), critical=True)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(key), critical=False
+            )
+            .add_extension(self._issuer(), critical=False)
         )
         if hosts:
             names = x509.SubjectAlternativeName([_general(host) for host in hosts])
@@ -147,6 +153,12 @@ class Authority:
         signed = builder.sign(self._key, hashes.SHA256())
         pem = signed.public_bytes(serialization.Encoding.PEM)
         return Issued(pem + self.pem.encode(), serial, end)
+
+    def _issuer(self) -> x509.AuthorityKeyIdentifier:
+        """Say whose key signs; strict verifiers ask for it (RFC 5280, 4.2.1.1)."""
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(
+            self._key.public_key()
+        )
 
 
 def load(keys: Path) -> Authority:
@@ -178,6 +190,10 @@ def found(keys: Path, network: str, now: datetime) -> Authority:
             .not_valid_after(now + AUTHORITY_LIFE)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_SIGNS, critical=True)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(key.public_key()),
+                critical=False,
+            )
             .sign(key, hashes.SHA256())
         )
         keyfile.write_private(
