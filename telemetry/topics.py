@@ -108,12 +108,12 @@ def parse(topic: str) -> Topic | None:
     if len(topic) > MAX_TOPIC_LENGTH:
         return None
     match topic.split("/"):
-        case [Family.BROADCAST, kind] if kind in BROADCAST_KINDS:
-            return Topic(Family.BROADCAST, "", kind)
-        case [Family.DOWNLINK, device, kind] if kind in DOWNLINK_KINDS:
-            return Topic(Family.DOWNLINK, device, kind) if is_device(device) else None
         case [Family.UPLINK, device, kind] if kind in UPLINK_KINDS:
             return Topic(Family.UPLINK, device, kind) if is_device(device) else None
+        case [Family.DOWNLINK, device, kind] if kind in DOWNLINK_KINDS:
+            return Topic(Family.DOWNLINK, device, kind) if is_device(device) else None
+        case [Family.BROADCAST, kind] if kind in BROADCAST_KINDS:
+            return Topic(Family.BROADCAST, "", kind)
     return None
 
 
